@@ -1,0 +1,56 @@
+# The verbs of the project; `make` alone lists them. The environment is .venv, made by scripts/prepare.py.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow coverage check bench wheel lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Two workers on two cores; more do not pay below a few hundred tests per worker.
+TEST_WORKERS ?= 2
+# Where the data of `make bench` lies and where its results go.
+SOURCE ?=
+OUT ?= results/bench
+
+help: ## List these verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: ## Make .venv: pinned libraries, the native core, pixstore itself
+	@for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec "$$python" scripts/prepare.py; fi; \
+	done; \
+	echo "pixstore needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1 || true). Install one, or name it: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+demo: setup ## Compare ways of keeping images on built-in ones, in about two minutes
+	@$(BIN)/pixstore bench --out results/demo
+
+test: setup ## Run the tests of the package and of the native core
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS)
+	@$(BIN)/python scripts/native.py test
+
+test-slow: setup ## Run the tests that take long
+	@$(BIN)/python -m pytest -q -m slow
+
+coverage: setup ## Run the tests and show the lines that none reaches; fails under 90 %
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --cov --cov-report=term
+
+check: setup ## Style, types, lints of both languages, and the rules of the architecture
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python scripts/native.py check
+	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_locks.py
+
+bench: setup ## Measure the ways of keeping images: make bench SOURCE=photos OUT=results/photos
+	@$(BIN)/pixstore bench $(if $(SOURCE),"$(SOURCE)") --out "$(OUT)"
+
+wheel: setup ## Build both wheels into dist/ and try them in an empty environment
+	@$(BIN)/python scripts/wheels.py
+
+lock: setup ## Pin the newest versions that pyproject.toml allows into requirements.lock
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --upgrade \
+		--no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements.lock
+
+clean: ## Remove everything that these verbs made
+	rm -rf .venv dist results native/target htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

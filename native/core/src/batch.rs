@@ -1,0 +1,264 @@
+//! Whole batches: every record of a call, in threads, with every failure told.
+
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+use crate::checksum;
+use crate::codec::{self, Header, Probe, Shape, jpeg, png, raw};
+use crate::error::{Error, Failure, Limits, Result};
+use crate::pool::{guarded, run_ranges};
+use crate::source::{Cursor, Found, Io, Place, Source};
+
+/// What holds for a whole call. `threads` 0 is all usable CPUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub io: Io,
+    pub threads: usize,
+    pub limits: Limits,
+}
+
+/// The hash that each record must have, and the seed it was made with.
+#[derive(Clone, Copy)]
+pub struct Checksums<'a> {
+    pub expected: &'a [u64],
+    pub seeds: &'a [u64],
+}
+
+impl Checksums<'_> {
+    fn check(&self, record: usize, bytes: &[u8]) -> Result<()> {
+        checksum::compare(checksum::hash(bytes, self.seeds[record]), self.expected[record])
+    }
+}
+
+/// Codec and shape of each record, or one of each for all.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub codecs: &'a [u8],
+    pub shapes: &'a [Shape],
+}
+
+impl Wanted<'_> {
+    fn of(&self, record: usize) -> (u8, Shape) {
+        (one_or_each(self.codecs, record), one_or_each(self.shapes, record))
+    }
+}
+
+fn one_or_each<T: Copy>(values: &[T], record: usize) -> T {
+    if values.len() == 1 { values[0] } else { values[record] }
+}
+
+/// n writable places that do not overlap.
+pub struct Slots<'a> {
+    slots: SlotList,
+    borrowed: PhantomData<&'a mut [u8]>,
+}
+
+enum SlotList {
+    Equal { start: *mut u8, size: usize, count: usize },
+    Each(Vec<(*mut u8, usize)>),
+}
+
+// SAFETY: the pointers come from exclusive borrows that last as long as the value; `slot` says who may use them.
+unsafe impl Sync for Slots<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Slots<'_> {}
+
+impl<'a> Slots<'a> {
+    /// One buffer of `count` equal slots; None where it does not divide.
+    pub fn equal(buffer: &'a mut [u8], count: usize) -> Option<Self> {
+        let size = if count == 0 { 0 } else { buffer.len() / count };
+        if size * count != buffer.len() {
+            return None;
+        }
+        advise_huge_pages(buffer);
+        Some(Slots { slots: SlotList::Equal { start: buffer.as_mut_ptr(), size, count }, borrowed: PhantomData })
+    }
+
+    pub fn each(buffers: Vec<&'a mut [u8]>) -> Self {
+        let slots = buffers.into_iter().map(|buffer| (buffer.as_mut_ptr(), buffer.len())).collect();
+        Slots { slots: SlotList::Each(slots), borrowed: PhantomData }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.slots {
+            SlotList::Equal { count, .. } => *count,
+            SlotList::Each(slots) => slots.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// # Safety
+    /// No slot may be borrowed twice at the same time.
+    #[allow(clippy::mut_from_ref, reason = "the caller keeps the borrows of each slot apart")]
+    unsafe fn slot(&self, number: usize) -> &mut [u8] {
+        assert!(number < self.len());
+        let (start, size) = match &self.slots {
+            // SAFETY: number < count, so the slot lies within the buffer of count · size bytes.
+            SlotList::Equal { start, size, .. } => (unsafe { start.add(number * size) }, *size),
+            SlotList::Each(slots) => slots[number],
+        };
+        // SAFETY: within an exclusive borrow that outlives self; the caller borrows it once.
+        unsafe { std::slice::from_raw_parts_mut(start, size) }
+    }
+}
+
+/// Fewer page faults for a large buffer that is written for the first time; the kernel may ignore it.
+fn advise_huge_pages(buffer: &mut [u8]) {
+    const HUGE_PAGE: usize = 2 << 20;
+    #[cfg(target_os = "linux")]
+    if buffer.len() >= 2 * HUGE_PAGE {
+        let start = buffer.as_mut_ptr();
+        let first = start.align_offset(HUGE_PAGE);
+        let length = (buffer.len() - first) / HUGE_PAGE * HUGE_PAGE;
+        // SAFETY: whole pages inside the buffer, and advice changes no content.
+        unsafe { libc::madvise(start.add(first).cast(), length, libc::MADV_HUGEPAGE) };
+    }
+}
+
+/// Run `work` on every record; return every failure in ascending order. A panic is a failure of its record alone.
+fn for_each_record<'a>(source: &'a Source<'a>, count: usize, threads: usize, work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync) -> Vec<Failure> {
+    let failures = Mutex::new(Vec::new());
+    run_ranges(count, threads, |range| {
+        let mut cursor = source.cursor();
+        for position in range {
+            let record = source.record_at(position);
+            if let Err(error) = guarded(|| work(&mut cursor, record)) {
+                failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { record, error });
+            }
+        }
+    });
+    let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failures.sort_by_key(|failure| failure.record);
+    failures
+}
+
+/// Run `work` on every record and collect what it returns; the default stands for a record that failed.
+fn collect<'a, T: Clone + Default + Send>(
+    source: &'a Source<'a>,
+    count: usize,
+    threads: usize,
+    work: impl Fn(&mut Cursor<'a>, usize) -> Result<T> + Sync,
+) -> (Vec<T>, Vec<Failure>) {
+    let results = Mutex::new(vec![T::default(); count]);
+    let failures = for_each_record(source, count, threads, |cursor, record| {
+        let result = work(cursor, record)?;
+        results.lock().unwrap_or_else(PoisonError::into_inner)[record] = result;
+        Ok(())
+    });
+    (results.into_inner().unwrap_or_else(PoisonError::into_inner), failures)
+}
+
+/// xxh3_64 of each record, seeded.
+pub fn checksums(place: &Place, seeds: &[u64], call: Call) -> (Vec<u64>, Vec<Failure>) {
+    let source = Source::new(place, call.io, call.limits);
+    collect(&source, place.len(), call.threads, |cursor, record| Ok(checksum::hash(cursor.bytes(record)?, seeds[record])))
+}
+
+/// Hashes of the tiles of a buffer, the last one shorter.
+pub fn hash_tiles(data: &[u8], tile_bytes: usize, threads: usize) -> Vec<u64> {
+    let tiles: Vec<&[u8]> = data.chunks(tile_bytes.max(1)).collect();
+    let seeds = vec![0; tiles.len()];
+    let limits = Limits { pixels: 0, bytes: u64::MAX };
+    checksums(&Place::Buffers(tiles), &seeds, Call { io: Io::Map, threads, limits }).0
+}
+
+/// Each record's bytes, checked; a failed record is empty.
+pub fn fetch(place: &Place, checksums: Option<Checksums>, call: Call) -> (Vec<Vec<u8>>, Vec<Failure>) {
+    let source = Source::new(place, call.io, call.limits);
+    collect(&source, place.len(), call.threads, |cursor, record| {
+        let bytes = cursor.bytes(record)?;
+        checksums.map_or(Ok(()), |checksums| checksums.check(record, bytes))?;
+        Ok(bytes.to_vec())
+    })
+}
+
+/// Enough for the header of nearly every image without reading the pixels of large ones.
+const HEADER_BYTES: usize = 16 << 10;
+
+/// Codec, shape and depth of each record, from its header alone.
+pub fn probe(place: &Place, call: Call) -> (Vec<Header>, Vec<Failure>) {
+    // Only headers are read, so records of any size may be looked at.
+    let source = Source::new(place, call.io, Limits { bytes: u64::MAX, ..call.limits });
+    collect(&source, place.len(), call.threads, |cursor, record| {
+        let found = cursor.find(record)?;
+        let mut wanted = HEADER_BYTES;
+        loop {
+            let start = cursor.first_bytes(&found, wanted)?;
+            match codec::probe(start, found.length(), &call.limits)? {
+                Probe::Found(header) => return Ok(header),
+                Probe::Needs(bytes) if bytes <= start.len() => return Err(Error::corrupt("internal error: header not found in bytes seen")),
+                Probe::Needs(bytes) => {
+                    call.limits.check_bytes(bytes as u64)?;
+                    wanted = bytes.max(2 * wanted);
+                }
+            }
+        }
+    })
+}
+
+/// Read, check and decode each record into its slot; the slot of a failed record is zeroed.
+pub fn decode(place: &Place, wanted: Wanted, slots: &Slots, checksums: Option<Checksums>, call: Call) -> Vec<Failure> {
+    let source = Source::new(place, call.io, call.limits);
+    for_each_record(&source, place.len(), call.threads, |cursor, record| {
+        // SAFETY: for_each_record comes to each record once.
+        let slot = unsafe { slots.slot(record) };
+        let result = guarded(|| decode_record(cursor, record, wanted.of(record), slot, checksums, &call.limits));
+        if result.is_err() {
+            slot.fill(0);
+        }
+        result
+    })
+}
+
+fn decode_record(
+    cursor: &mut Cursor,
+    record: usize,
+    (codec, shape): (u8, Shape),
+    slot: &mut [u8],
+    checksums: Option<Checksums>,
+    limits: &Limits,
+) -> Result<()> {
+    let found = cursor.find(record)?;
+    if codec == codec::RAW {
+        match found {
+            Found::Memory(bytes) => raw::copy(bytes, slot)?,
+            Found::File { offset, length } => {
+                raw::check_size(length, slot.len())?;
+                cursor.read_into(offset, slot)?;
+            }
+        }
+        // The copy is hashed: it is still in the nearest cache, and it is what the caller gets.
+        return checksums.map_or(Ok(()), |checksums| checksums.check(record, slot));
+    }
+    let bytes = cursor.first_bytes(&found, usize::MAX)?;
+    checksums.map_or(Ok(()), |checksums| checksums.check(record, bytes))?;
+    codec::decode(codec, bytes, shape, slot, limits)
+}
+
+/// How images are to be encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding {
+    pub codec: u8,
+    pub bytes_per_sample: usize,
+    pub level: u8,
+    pub quality: u8,
+}
+
+/// Encode each image; a failed one is empty.
+pub fn encode(images: Vec<&[u8]>, shapes: &[Shape], encoding: Encoding, threads: usize) -> (Vec<Vec<u8>>, Vec<Failure>) {
+    let count = images.len();
+    let place = Place::Buffers(images);
+    let source = Source::new(&place, Io::Map, Limits { pixels: u64::MAX, bytes: u64::MAX });
+    collect(&source, count, threads, |cursor, record| {
+        let (pixels, shape) = (cursor.bytes(record)?, one_or_each(shapes, record));
+        match encoding.codec {
+            codec::PNG => png::encode(pixels, shape, encoding.bytes_per_sample, encoding.level),
+            codec::JPEG if encoding.bytes_per_sample == 1 => jpeg::encode(pixels, shape, encoding.quality),
+            codec::JPEG => Err(Error::unsupported("JPEG holds samples of 1 byte")),
+            other => Err(Error::unsupported(format!("codec number {other} is not encoded here"))),
+        }
+    })
+}

@@ -1,0 +1,88 @@
+//! Turns stored bytes into pixels and back. A codec sees one record and one slot, never a batch.
+
+pub mod jpeg;
+pub mod png;
+pub mod raw;
+
+use crate::error::{Error, Limits, Result};
+
+/// The codec numbers of the binding.
+pub const RAW: u8 = 0;
+pub const RAW_PLANAR: u8 = 1;
+pub const PNG: u8 = 2;
+pub const JPEG: u8 = 3;
+pub const OTHER: u8 = 255;
+
+/// Height, width and channels of an array.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub height: u32,
+    pub width: u32,
+    pub channels: u32,
+}
+
+impl Shape {
+    /// Samples in an array of this shape; None above what memory can address.
+    pub fn samples(self) -> Option<usize> {
+        let pixels = u64::from(self.height) * u64::from(self.width);
+        usize::try_from(pixels.checked_mul(u64::from(self.channels))?).ok()
+    }
+}
+
+/// What an image's header says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    pub codec: u8,
+    pub shape: Shape,
+    pub bytes_per_sample: u8,
+}
+
+impl Header {
+    /// Refuse an image that is not what the slot was made for.
+    fn expect(&self, shape: Shape, slot: usize) -> Result<()> {
+        let found = self.shape;
+        let bytes = found.samples().and_then(|samples| samples.checked_mul(usize::from(self.bytes_per_sample)));
+        if found == shape && bytes == Some(slot) {
+            return Ok(());
+        }
+        Err(Error::mismatch(format!(
+            "is {} × {} × {} of {} bytes, not {} × {} × {} in {slot} bytes",
+            found.height, found.width, found.channels, self.bytes_per_sample, shape.height, shape.width, shape.channels
+        )))
+    }
+}
+
+/// A header, or how many bytes from the record's start must be seen to find it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Probe {
+    Found(Header),
+    Needs(usize),
+}
+
+/// Read an image's header from the first bytes of a record of `total` bytes. Neither PNG nor JPEG is `OTHER`, no error.
+pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
+    if png::recognises(start) {
+        return png::probe(start, total, limits);
+    }
+    if jpeg::recognises(start) {
+        return jpeg::probe(start, total, limits);
+    }
+    Ok(Probe::Found(Header { codec: OTHER, ..Header::default() }))
+}
+
+/// Decode one record into its slot, which is written completely or not to be used.
+pub fn decode(codec: u8, bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
+    match codec {
+        RAW => raw::copy(bytes, slot),
+        RAW_PLANAR => raw::interleave(bytes, shape, slot),
+        PNG => png::decode(bytes, shape, slot, limits),
+        JPEG => jpeg::decode(bytes, shape, slot, limits),
+        _ => Err(Error::unsupported(format!("codec number {codec} is not decoded here"))),
+    }
+}
+
+/// A big-endian number at this offset, if the bytes reach that far.
+fn be32(bytes: &[u8], offset: usize) -> Option<u32> {
+    let four = bytes.get(offset..offset.checked_add(4)?)?;
+    four.try_into().ok().map(u32::from_be_bytes)
+}

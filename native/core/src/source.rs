@@ -1,0 +1,369 @@
+//! Where the bytes of a batch come from: extents in mapped or plainly read files, slices of one buffer, or single buffers.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Kind, Limits, Result};
+use crate::pool::PerProcess;
+
+/// Where the n records of a call lie.
+pub enum Place<'a> {
+    Extents(Extents<'a>),
+    /// Record i is `data[offset[i]..offset[i] + length[i]]`; a negative length is a missing record.
+    Slices { data: &'a [u8], offset: &'a [i64], length: &'a [i64] },
+    Buffers(Vec<&'a [u8]>),
+}
+
+/// Record i is `length[i]` bytes from `offset[i]` of `paths[file[i]]`; length -1 is the whole file, offset -1 a missing record.
+pub struct Extents<'a> {
+    pub paths: &'a [PathBuf],
+    pub file: &'a [u32],
+    pub offset: &'a [i64],
+    pub length: &'a [i64],
+}
+
+const WHOLE_FILE: i64 = -1;
+
+/// How files are read: through a mapping, or into buffers, which survives a file that shrinks meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    Map,
+    Pread,
+}
+
+impl Place<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Place::Extents(extents) => extents.file.len(),
+            Place::Slices { offset, .. } => offset.len(),
+            Place::Buffers(buffers) => buffers.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A read-only mapping of a whole file.
+struct Map {
+    start: *const u8,
+    length: usize,
+}
+
+// SAFETY: the mapping is read-only and stays until drop.
+unsafe impl Send for Map {}
+// SAFETY: as above.
+unsafe impl Sync for Map {}
+
+impl Map {
+    fn new(file: &File, length: usize) -> io::Result<Self> {
+        if length == 0 {
+            return Ok(Map { start: std::ptr::NonNull::dangling().as_ptr(), length });
+        }
+        // SAFETY: a fresh mapping at an address of the kernel's choice; the result is checked.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Map { start: start.cast(), length })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped for as long as self lives. Sealed files do not change; whoever reads files that may uses Io::Pread.
+        unsafe { std::slice::from_raw_parts(self.start, self.length) }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if self.length > 0 {
+            // SAFETY: mapped in new, with this length, and nobody borrows from a dropped value.
+            unsafe { libc::munmap(self.start.cast_mut().cast(), self.length) };
+        }
+    }
+}
+
+/// A file's content, as far as the system can tell: another size or time is another content.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Identity { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), modified }
+    }
+}
+
+/// Maps kept from call to call, so that reading single rows does not map a shard each time.
+#[derive(Default)]
+struct MapCache {
+    maps: HashMap<Identity, (Arc<Map>, u64)>,
+    clock: u64,
+}
+
+const MAPS_KEPT: usize = 64;
+
+static MAPS: PerProcess<Mutex<MapCache>> = PerProcess::new();
+
+impl MapCache {
+    fn get(&mut self, identity: &Identity) -> Option<Arc<Map>> {
+        self.clock += 1;
+        let (map, used) = self.maps.get_mut(identity)?;
+        *used = self.clock;
+        Some(map.clone())
+    }
+
+    fn keep(&mut self, identity: Identity, map: &Arc<Map>) {
+        if self.maps.len() >= MAPS_KEPT {
+            let oldest = self.maps.iter().min_by_key(|(_, (_, used))| *used).map(|(identity, _)| identity.clone());
+            oldest.map(|identity| self.maps.remove(&identity));
+        }
+        self.maps.insert(identity, (map.clone(), self.clock));
+    }
+}
+
+fn open(path: &Path) -> Result<(File, Metadata)> {
+    // Without O_NONBLOCK opening a named pipe would wait for ever.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::new(Kind::Read, "not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
+fn mapped(path: &Path, known: &Identity) -> Result<Arc<Map>> {
+    let cache = MAPS.get();
+    if let Some(map) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(known) {
+        return Ok(map);
+    }
+    let (file, metadata) = open(path)?;
+    let length = usize::try_from(metadata.size()).map_err(|_| Error::new(Kind::Limit, "file too large to map"))?;
+    let map = Arc::new(Map::new(&file, length)?);
+    cache.lock().unwrap_or_else(PoisonError::into_inner).keep(Identity::of(&metadata), &map);
+    Ok(map)
+}
+
+/// What is done with one of the call's files.
+enum Access {
+    Mapped(Arc<Map>),
+    /// Opened by the thread that reads from it.
+    Opened,
+    Failed(Error),
+}
+
+/// Files asked for fewer records than this are mapped only if they are large and few.
+const RECORDS_WORTH_A_MAP: u32 = 8;
+const BYTES_WORTH_A_MAP: u64 = 1 << 20;
+
+fn access(path: &Path, records: u32, few_files: bool) -> Access {
+    let many_records = records >= RECORDS_WORTH_A_MAP;
+    if !many_records && !few_files {
+        return Access::Opened;
+    }
+    let identity = match std::fs::metadata(path) {
+        Ok(metadata) => Identity::of(&metadata),
+        Err(error) => return Access::Failed(error.into()),
+    };
+    if !many_records && identity.size < BYTES_WORTH_A_MAP {
+        return Access::Opened;
+    }
+    mapped(path, &identity).map_or_else(Access::Failed, Access::Mapped)
+}
+
+/// A place made ready for reading: each file of the call looked at once.
+pub struct Source<'a> {
+    place: &'a Place<'a>,
+    access: Vec<Access>,
+    /// Records by file, where files are opened by the reading threads: each is opened few times.
+    order: Option<Vec<u32>>,
+    limits: Limits,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(place: &'a Place<'a>, io: Io, limits: Limits) -> Self {
+        let Place::Extents(extents) = place else {
+            return Source { place, access: Vec::new(), order: None, limits };
+        };
+        // Files read whole are not counted: they are read once, and mapping costs more than that.
+        let mut records = vec![0u32; extents.paths.len()];
+        for (&file, &length) in extents.file.iter().zip(extents.length) {
+            if let (Some(count), true) = (records.get_mut(file as usize), length != WHOLE_FILE) {
+                *count += 1;
+            }
+        }
+        let few_files = extents.paths.len() <= MAPS_KEPT;
+        let choose = |(path, &count): (&PathBuf, &u32)| match io {
+            Io::Map if count > 0 => access(path, count, few_files),
+            _ => Access::Opened,
+        };
+        let access: Vec<Access> = extents.paths.iter().zip(&records).map(choose).collect();
+        let reopened = access.iter().zip(&records).any(|(access, &count)| count > 1 && matches!(access, Access::Opened));
+        let order = (reopened && access.len() > 1).then(|| by_file(extents.file));
+        Source { place, access, order, limits }
+    }
+
+    /// The record to do at this position of the work.
+    pub fn record_at(&self, position: usize) -> usize {
+        self.order.as_ref().map_or(position, |order| order[position] as usize)
+    }
+
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor { source: self, opened: None, scratch: SCRATCH.take() }
+    }
+}
+
+fn by_file(file: &[u32]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..file.len() as u32).collect();
+    order.sort_by_key(|&record| file[record as usize]);
+    order
+}
+
+/// A record found: in memory, or in the file that the cursor has open.
+pub enum Found<'a> {
+    Memory(&'a [u8]),
+    File { offset: u64, length: usize },
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer larger than this is not kept by its thread.
+const SCRATCH_KEPT: usize = 32 << 20;
+
+/// One thread's way through a source: the file it has open, and its buffer.
+pub struct Cursor<'a> {
+    source: &'a Source<'a>,
+    opened: Option<(u32, File, u64)>,
+    scratch: Vec<u8>,
+}
+
+impl Drop for Cursor<'_> {
+    fn drop(&mut self) {
+        if self.scratch.capacity() <= SCRATCH_KEPT {
+            SCRATCH.set(std::mem::take(&mut self.scratch));
+        }
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// Find a record; its length is within the limits and within its file or buffer.
+    pub fn find(&mut self, record: usize) -> Result<Found<'a>> {
+        let limits = self.source.limits;
+        match self.source.place {
+            Place::Buffers(buffers) => {
+                limits.check_bytes(buffers[record].len() as u64)?;
+                Ok(Found::Memory(buffers[record]))
+            }
+            Place::Slices { data, offset, length } => {
+                if length[record] < 0 {
+                    return Err(Error::new(Kind::Missing, "no record"));
+                }
+                let (offset, length) = range(offset[record], length[record], data.len() as u64, &limits)?;
+                Ok(Found::Memory(&data[offset as usize..][..length]))
+            }
+            Place::Extents(extents) => self.find_extent(extents, record),
+        }
+    }
+
+    fn find_extent(&mut self, extents: &'a Extents<'a>, record: usize) -> Result<Found<'a>> {
+        let (number, offset, length) = (extents.file[record], extents.offset[record], extents.length[record]);
+        if offset < 0 {
+            return Err(Error::new(Kind::Missing, "no record"));
+        }
+        let path = extents.paths.get(number as usize).ok_or_else(|| Error::new(Kind::Missing, format!("no file number {number}")))?;
+        match &self.source.access[number as usize] {
+            Access::Failed(error) => Err(error.clone()),
+            Access::Mapped(map) => {
+                let (offset, length) = range(offset, length, map.length as u64, &self.source.limits)?;
+                Ok(Found::Memory(&map.bytes()[offset as usize..][..length]))
+            }
+            Access::Opened => {
+                let size = self.open(number, path)?;
+                let (offset, length) = range(offset, length, size, &self.source.limits)?;
+                Ok(Found::File { offset, length })
+            }
+        }
+    }
+
+    fn open(&mut self, number: u32, path: &Path) -> Result<u64> {
+        if let Some((opened, _, size)) = &self.opened {
+            if *opened == number {
+                return Ok(*size);
+            }
+        }
+        self.opened = None;
+        let (file, metadata) = open(path)?;
+        self.opened = Some((number, file, metadata.size()));
+        Ok(metadata.size())
+    }
+
+    /// Read bytes of the open file, as many as `out` holds.
+    pub fn read_into(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let Some((_, file, _)) = &self.opened else { unreachable!("only a found file is read") };
+        file.read_exact_at(out, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::new(Kind::Truncated, "the file became shorter while it was read"),
+            _ => error.into(),
+        })
+    }
+
+    /// A record's bytes: mapped, as handed in, or read into this thread's buffer.
+    pub fn bytes(&mut self, record: usize) -> Result<&[u8]> {
+        let whole = self.find(record)?;
+        self.first_bytes(&whole, usize::MAX)
+    }
+
+    /// At least the first `wanted` bytes of a found record, or all where it is shorter.
+    pub fn first_bytes(&mut self, found: &Found<'a>, wanted: usize) -> Result<&[u8]> {
+        match *found {
+            Found::Memory(bytes) => Ok(bytes),
+            Found::File { offset, length } => {
+                let length = length.min(wanted);
+                let mut scratch = std::mem::take(&mut self.scratch);
+                if scratch.len() < length {
+                    scratch.resize(length, 0);
+                }
+                let result = self.read_into(offset, &mut scratch[..length]);
+                self.scratch = scratch;
+                result.map(|()| &self.scratch[..length])
+            }
+        }
+    }
+}
+
+impl Found<'_> {
+    pub fn length(&self) -> usize {
+        match self {
+            Found::Memory(bytes) => bytes.len(),
+            Found::File { length, .. } => *length,
+        }
+    }
+}
+
+/// The range of a record in a file of `size` bytes, refused where it is too large or ends beyond the file.
+fn range(offset: i64, length: i64, size: u64, limits: &Limits) -> Result<(u64, usize)> {
+    let start = offset as u64;
+    let length = if length == WHOLE_FILE { size.saturating_sub(start) } else { length as u64 };
+    match start.checked_add(length) {
+        Some(end) if offset >= 0 && length <= i64::MAX as u64 && end <= size => {}
+        _ => {
+            let detail = format!("bytes {offset} + {length} asked for, but only {size} are there");
+            return Err(Error::new(Kind::Truncated, detail));
+        }
+    }
+    limits.check_bytes(length)?;
+    Ok((start, length as usize))
+}

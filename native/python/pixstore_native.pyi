@@ -1,0 +1,113 @@
+"""The native core of pixstore: read, check, decode and encode whole batches of images in threads, without the GIL.
+
+`pixstore.reference` has the same functions in NumPy and Pillow; `pixstore.codec` is the only caller of either.
+
+A *place* says where n records lie, in one of three forms:
+
+    (paths, file, offset, length)    n extents in files; length -1 is the whole file; paths is a list of str (surrogate-escaped)
+    (data, offset, length)           n slices of one buffer
+    [buffer, …]                      n buffers
+
+A *failure* is (record, kind, detail): the record's number in the call, one of
+"missing" (no such file), "read" (the system refused), "truncated" (the place ends beyond the file), "checksum", "corrupt"
+(does not decode), "unsupported", "limit", "mismatch" (decodes to another shape or depth than asked). A call returns every
+failure, in ascending order of record; records without one are done completely. `threads=0` uses `usable_cpus()`.
+
+Codec numbers: 0 raw, 1 raw-planar (C·H·W, written out as H·W·C), 2 png, 3 jpeg, 255 anything else.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
+Place: TypeAlias = (
+    tuple[Sequence[str], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
+    | tuple[Buffer, NDArray[np.int64], NDArray[np.int64]]
+    | list[Buffer]
+)
+Failure: TypeAlias = tuple[int, str, str]
+Io: TypeAlias = Literal["map", "pread"]
+
+def info() -> dict[str, Any]:
+    """Return {"version", "profile" ("release" or "debug"), "simd" (str, e.g. "avx2"), "libraries": {name: version}}."""
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use: affinity mask and cgroup quota, at least 1."""
+
+def hash_bytes(data: Buffer, seed: int = 0) -> int:
+    """Return xxh3_64 of the bytes."""
+
+def hash_strings(prefix: bytes, data: Buffer, offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return xxh3_64(prefix + data[offsets[i]:offsets[i + 1]]) for each of the len(offsets) - 1 strings, as Arrow lays them out."""
+
+def hash_tiles(data: Buffer, tile_bytes: int, *, threads: int = 0) -> NDArray[np.uint64]:
+    """Return xxh3_64 of each tile of `tile_bytes` bytes, the last one shorter; none for empty data."""
+
+def addresses(buffers: Sequence[Buffer]) -> NDArray[np.uint64]:
+    """Return the memory address of the first byte of each buffer."""
+
+def checksum(place: Place, seeds: NDArray[np.uint64], *, io: Io = "map", threads: int = 0) -> tuple[NDArray[np.uint64], list[Failure]]:
+    """Return xxh3_64 of each record, seeded."""
+
+def fetch(
+    place: Place,
+    *,
+    checksums: NDArray[np.uint64] | None = None,
+    seeds: NDArray[np.uint64] | None = None,
+    max_bytes: int = 1 << 31,
+    io: Io = "map",
+    threads: int = 0,
+) -> tuple[list[bytes], list[Failure]]:
+    """Return each record's bytes, checked where checksums are given; a failed record is b""."""
+
+def probe(
+    place: Place, *, max_pixels: int = 178_956_970, io: Io = "map", threads: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8], list[Failure]]:
+    """Return codec number, (height, width, channels) and bytes per sample of each encoded image, from its header alone.
+
+    Only the header is read. A grey image has channels 1. 16-bit PNG has 2 bytes per sample, everything else 1. Palettes count
+    as expanded (3 channels, 4 where the palette has transparency). What is neither PNG nor JPEG gets codec 255 and zeros, no
+    failure; above `max_pixels` is a failure of kind "limit".
+    """
+
+def decode(
+    place: Place,
+    codecs: NDArray[np.uint8],
+    shapes: NDArray[np.int32],
+    out: Buffer | list[Buffer],
+    *,
+    checksums: NDArray[np.uint64] | None = None,
+    seeds: NDArray[np.uint64] | None = None,
+    max_pixels: int = 178_956_970,
+    max_bytes: int = 1 << 31,
+    io: Io = "map",
+    threads: int = 0,
+) -> list[Failure]:
+    """Read, check and decode n records into their slots.
+
+    codecs and shapes have n rows, or one row for all. `out` is one writable C-contiguous buffer of n equal slots, or n writable
+    buffers; a slot's size divided by height·width·channels is the bytes per sample expected (1 or 2 for png, 1 for jpeg; native
+    byte order). raw copies the record, whose size must equal the slot's, whatever the shape. A shape that differs from the
+    image's is the failure "mismatch". Pixels: png 1/2/4-bit grey scales to 8 bits, palettes expand to RGB or RGBA, tRNS on grey
+    or RGB is as Pillow's default load has it; jpeg as Pillow's `Image.open(...).load()`: grey 1 channel, colour 3 (RGB), CMYK and YCCK 4 (inverted
+    as Adobe writes it). A slot whose record failed is zeroed.
+    """
+
+def encode(
+    images: Buffer | list[Buffer],
+    shapes: NDArray[np.int32],
+    bytes_per_sample: int,
+    codec: int,
+    *,
+    level: int = 1,
+    quality: int = 90,
+    threads: int = 0,
+) -> tuple[bytes, NDArray[np.int64], list[Failure]]:
+    """Encode n images as png (level 1 … 12) or jpeg (quality 1 … 100); return the records end to end, their lengths, and failures.
+
+    `images` is one C-contiguous buffer of n equal images, where shapes has one row, or n buffers with n rows of shapes.
+    png takes 1 to 4 channels of 1 or 2 bytes (native order); jpeg 1 or 3 channels of 1 byte. A failed image has length -1.
+    """

@@ -1,0 +1,65 @@
+"""pixstore: store, read, measure and train from lots of images in open formats."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixstore import bench, codec, errors
+    from pixstore.convert import ConvertReport, convert
+    from pixstore.dataset import Batch, Dataset, Sample
+    from pixstore.dataset import open_dataset as open
+    from pixstore.errors import PixstoreError
+    from pixstore.schema import Field, Schema
+    from pixstore.writer import Writer
+
+__all__ = [
+    "Batch",
+    "ConvertReport",
+    "Dataset",
+    "Field",
+    "PixstoreError",
+    "Sample",
+    "Schema",
+    "Writer",
+    "__version__",
+    "bench",
+    "codec",
+    "convert",
+    "errors",
+    "open",
+]
+
+__version__ = "0.1.0"
+
+# Each name is imported on first use: `import pixstore` alone loads no library.
+_HOMES = {
+    "Batch": ("pixstore.dataset", "Batch"),
+    "ConvertReport": ("pixstore.convert", "ConvertReport"),
+    "Dataset": ("pixstore.dataset", "Dataset"),
+    "Field": ("pixstore.schema", "Field"),
+    "PixstoreError": ("pixstore.errors", "PixstoreError"),
+    "Sample": ("pixstore.dataset", "Sample"),
+    "Schema": ("pixstore.schema", "Schema"),
+    "Writer": ("pixstore.writer", "Writer"),
+    "bench": ("pixstore.bench", None),
+    "codec": ("pixstore.codec", None),
+    "convert": ("pixstore.convert", "convert"),
+    "errors": ("pixstore.errors", None),
+    "open": ("pixstore.dataset", "open_dataset"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pixstore' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    loaded = importlib.import_module(module)
+    value = loaded if attribute is None else getattr(loaded, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

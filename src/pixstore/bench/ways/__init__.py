@@ -1,0 +1,1 @@
+"""The ways of keeping images that the bench compares."""

@@ -1,0 +1,52 @@
+"""Every way by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pixstore.bench.ways import ours, tutorial_hdf5, tutorial_lmdb, tutorial_png
+from pixstore.bench.ways.base import Way
+from pixstore.errors import InvalidInputError
+from pixstore.registry import engine_names
+
+TUTORIAL = {way.name: way for way in (tutorial_png.WAY, tutorial_lmdb.WAY, tutorial_hdf5.WAY)}
+SOURCE = "source"
+ENGINES = ("packed", "files", "lmdb", "hdf5")
+
+
+def default_names(*, is_encoded: bool) -> list[str]:
+    """Return the ways compared where none are named: arrays as raw and PNG, encoded images as they lie and as they are."""
+    if is_encoded:
+        return [SOURCE, *TUTORIAL, *(f"{engine}/keep" for engine in ENGINES), "packed/keep@1thread"]
+    return [*TUTORIAL, *(f"{engine}/{codec}" for codec in ("png", "raw") for engine in ENGINES), "packed/png@1thread"]
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise InvalidInputError for a name that is no way, for one given twice and for none at all."""
+    if not names:
+        raise InvalidInputError(f"no ways to compare; {HELP}")
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInputError(f"way {name!r} is named twice; name each once")
+        if name not in TUTORIAL and name != SOURCE:
+            _check_ours(name)
+
+
+def find(name: str, source: Way | None, cpus: int) -> Way:
+    """Return the way of this id. `source` is the data as it lies, None where the images are built in."""
+    if name in TUTORIAL:
+        return TUTORIAL[name]
+    if name == SOURCE:
+        if source is None:
+            raise InvalidInputError("built-in images lie nowhere: the way 'source' needs a SOURCE")
+        return source
+    return ours.parse(name, cpus)
+
+
+def _check_ours(name: str) -> None:
+    engine = ours.parse(name, 1).engine
+    if engine not in engine_names():
+        raise InvalidInputError(f"no engine {engine!r} in way {name!r}; engines here: {', '.join(engine_names())}")
+
+
+HELP = "ways are tutorial-png, tutorial-lmdb, tutorial-hdf5, source, and ENGINE/CODEC, as packed/png, with @power or @1thread"

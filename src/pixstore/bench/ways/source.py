@@ -1,0 +1,46 @@
+"""The data as it lies: read in place, nothing stored. Opening it — listing a folder, unpacking an archive — is not timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pixstore
+from pixstore.bench.ways.base import Found, Way, Work
+from pixstore.errors import InvalidInputError
+
+
+class SourceWay(Way):
+    """Reads the rows of the sample out of the open source."""
+
+    name = "source"
+    stores = False
+
+    def __init__(self, dataset: pixstore.Dataset, field: str, threads: int) -> None:
+        self._dataset = dataset
+        self._field = field
+        self.threads = threads
+
+    def store_many(self, folder: Path, work: Work) -> None:
+        raise InvalidInputError("the data as it lies is only read; `source` has no store experiments")
+
+    def read_one(self, folder: Path, work: Work) -> Found:
+        return self._read(rows_of(work)[:1], work.labels[:1])
+
+    def read_many(self, folder: Path, work: Work) -> Found:
+        return self._read(rows_of(work), work.labels)
+
+    def read_shuffled(self, folder: Path, work: Work) -> Found:
+        return self._read(rows_of(work)[work.order], work.labels[work.order])
+
+    def _read(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Found:
+        # The labels of a source lie in its table, which opening has read.
+        return Found(self._dataset.read(rows, fields=[self._field], columns=[], threads=self.threads)[self._field], labels)
+
+
+def rows_of(work: Work) -> NDArray[np.int64]:
+    if work.rows is None:
+        raise InvalidInputError("built-in images lie nowhere: the way `source` needs a SOURCE")
+    return work.rows

@@ -1,0 +1,53 @@
+"""Numbers and findings in words, all from the results."""
+
+from __future__ import annotations
+
+CONDITIONS = (
+    "Every timing is of the whole job as a program does it: open, work on all images, close. Only the source as it lies is opened beforehand.",
+    "Repeats are interleaved: every way once, then every way again, another way first each time. Shown is the median, with the fastest and the slowest.",
+    "Warm-up: before the first timing every way stores and reads ten images. Files are read right after they were written, so reads come from memory "
+    "(the page cache), not from the disk.",
+    "Every store is made anew for every timing of storing, after the deletions and writes before it have reached the disk.",
+    "Every read, of pixels and of labels, is compared with what was put in.",
+    "The tutorial's ways run on one thread, as written there; ours use all CPUs, except where a row says 1 thread.",
+    "Our ways read by extent: they find where each image's bytes lie in the LMDB or HDF5 file and read them there, checked, in threads, "
+    "rather than one by one through the format's library.",
+    "Storing with our ways survives the death of the process; with @power also a power cut, as LMDB's own default in the tutorial does.",
+)
+
+
+def duration(seconds: float) -> str:
+    """Return "340 µs", "12.3 ms", "1.50 s", "4 min 5 s", "3 h 20 min": three digits below a minute."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3g} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def size(bytes_: float) -> str:
+    """Return bytes in units of 1000: "512 B", "3.07 kB", "307 MB"."""
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 image", "1,000 images"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def rounded(value: float) -> str:
+    """Return a number with three digits: "1.23", "45.6", "12,300"."""
+    if value < 100:
+        return f"{value:.3g}"
+    digits = len(str(int(value))) - 3
+    return f"{round(value, -digits):,.0f}"

@@ -1,0 +1,93 @@
+"""`pixstore info`: what is at a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pixstore
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption
+from pixstore.cli.words import as_count, as_size, by_reason, printable
+from pixstore.disk import bytes_of
+
+SHOWN_CLASSES = 12
+
+
+def run(path: PathArgument, label_from: LabelFromOption = None, quiet: QuietOption = False, json: JsonOption = None) -> None:
+    """Say what is at PATH: rows, fields, columns, classes, bytes, and whether reading it is checked."""
+    output = Output(json, quiet)
+    with pixstore.open(path, label_from=label_from) as dataset:
+        found = facts(dataset, path)
+    for line in lines(found):
+        output.say(line)
+    output.finish(found)
+
+
+def facts(dataset: pixstore.Dataset, path: str) -> dict[str, Any]:
+    """Return what there is to say, as `--json` writes it."""
+    apparent, allocated = bytes_of(Path(path))
+    found: dict[str, Any] = {
+        "path": path,
+        "origin": dataset.origin,
+        "rows": len(dataset),
+        "fields": [field_facts(dataset, each) for each in dataset.schema.fields],
+        "columns": [{"name": each.name, "type": str(each.type)} for each in dataset.schema.columns],
+        "classes": {name: list(names) for name, names in dataset.schema.classes.items()},
+        "bytes": {"apparent": apparent, "allocated": allocated},
+        "checked": dataset.is_checked,
+        "notes": list(dataset.report.notes),
+        "skipped": [{"path": each.path, "reason": each.reason} for each in dataset.report.skipped],
+    }
+    manifest = dataset.store_manifest
+    if manifest is not None:
+        found["store"] = {
+            "version": manifest.version,
+            "created": manifest.created,
+            "engine": manifest.engine,
+            "durability": manifest.durability,
+            "shards": len(manifest.shards),
+            "deleted_rows": sum(shard.deleted_rows for shard in manifest.shards),
+            "tags": dict(manifest.tags),
+        }
+    return found
+
+
+def field_facts(dataset: pixstore.Dataset, field: pixstore.Field) -> dict[str, Any]:
+    """Return name, codec, shape and dtype of a field; of the first row's where rows may differ."""
+    first = dataset.formats([0], field=field.name)[0] if len(dataset) and not field.is_uniform else None
+    return {
+        "name": field.name,
+        "codec": first.codec if first and field.codec == "keep" else field.codec,
+        "shape": list(shape) if (shape := first.shape if first else field.shape) is not None else None,
+        "dtype": first.dtype if first else field.dtype,
+        "uniform": field.is_uniform,
+    }
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Return the facts in words, one per line."""
+    size = found["bytes"]
+    told = [
+        f"{printable(found['path'])}: {found['origin']}, {as_count(found['rows'], 'sample')}",
+        f"  bytes     {as_size(size['apparent'])} in files, {as_size(size['allocated'])} on disk",
+    ]
+    for field in found["fields"]:
+        shape = " × ".join(map(str, field["shape"] or ())) or "shape unknown"
+        rows = "every row" if field["uniform"] else "the first row"
+        told.append(f"  field     {field['name']}: {field['codec']}, {shape} {field['dtype']}, {rows}")
+    told += [f"  column    {printable(each['name'])}: {each['type']}" for each in found["columns"]]
+    for name, classes in found["classes"].items():
+        more = f" and {len(classes) - SHOWN_CLASSES:,} more" if len(classes) > SHOWN_CLASSES else ""
+        told.append(f"  classes   {printable(name)}: {', '.join(printable(each) for each in classes[:SHOWN_CLASSES])}{more}")
+    store = found.get("store")
+    if store is not None:
+        told.append(
+            f"  version   {store['version']}, of {store['created']}, engine {store['engine']}, {as_count(store['shards'], 'shard')}"
+        )
+        told.append(f"  durable   {'survives a power cut' if store['durability'] == 'power' else 'survives the end of the process only'}")
+    told.append(f"  checked   {'every read, by checksum' if found['checked'] else 'unchecked: the source has no checksums'}")
+    told += [f"  note      {printable(note)}" for note in found["notes"]]
+    if found["skipped"]:
+        told.append(f"  skipped   {as_count(len(found['skipped']), 'file')}")
+        told += [f"  {line}" for line in by_reason((each["path"], each["reason"]) for each in found["skipped"])]
+    return told

@@ -1,0 +1,191 @@
+"""Convert any source into a store: read a batch, check it, write it; what cannot be read is listed, never replaced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pixstore import codec
+from pixstore.dataset import Dataset, open_dataset
+from pixstore.disk import bytes_of
+from pixstore.engine import FieldRecords
+from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, RecordError
+from pixstore.incoming import Encoding, joined, keep_or_encode
+from pixstore.incoming import to_records as encode_images
+from pixstore.manifest import Durability
+from pixstore.rows import Records, Slices
+from pixstore.schema import KEY, Field, Schema
+from pixstore.source import Skipped
+from pixstore.writer import DEFAULT_ENGINE, DEFAULT_SHARD_BYTES, Writer
+
+Progress = Callable[[int, int, int], None]
+BATCH_BYTES = 32 << 20
+FIRST_ROWS = 64
+MOST_ROWS = 8192
+
+
+@dataclass
+class ConvertReport:
+    """What a conversion did. Bytes are those of the encoded images read and of the store's files; skipped files were never samples."""
+
+    source: str
+    destination: str
+    engine: str
+    engine_reason: str
+    codec: str
+    samples: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    skipped: list[Skipped] = field(default_factory=list)
+    bad_rows: list[BadRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def convert(
+    source: str | Path | Dataset,
+    destination: str | Path,
+    *,
+    engine: str | None = None,
+    codec: str = "keep",
+    durability: Durability = "power",
+    shard_bytes: int = DEFAULT_SHARD_BYTES,
+    level: int | None = None,
+    quality: int | None = None,
+    threads: int | None = None,
+    label_from: str | None = None,
+    progress: Progress | None = None,
+) -> ConvertReport:
+    """Write every sample of a source into a new store at `destination`, and return what was done.
+
+    codec="keep" copies encoded images byte for byte (arrays become raw); another codec decodes and encodes again. Samples that
+    cannot be read or decoded are left out and listed in the report's `bad_rows`. `progress(done, total, bytes)` is called as it goes.
+
+    Raises DestinationExistsError where something is already there, the source's error where not one sample can be read.
+    """
+    began = time.perf_counter()
+    dataset = source if isinstance(source, Dataset) else open_dataset(source, label_from=label_from, threads=threads)
+    origin = "a dataset" if isinstance(source, Dataset) else str(source)
+    if not isinstance(source, Dataset):
+        _refuse_inside(Path(source), Path(destination))
+    report = ConvertReport(origin, str(destination), engine or DEFAULT_ENGINE, _reason(engine), codec)
+    report.skipped, report.notes = list(dataset.report.skipped), list(dataset.report.notes)
+    encoding = Encoding(codec, level, quality, threads)
+    if not len(dataset):
+        raise InvalidInputError(f"{origin}: holds no images{_skipped_words(report.skipped)}")
+    schema = Schema(tuple(Field(each.name, codec) for each in dataset.schema.fields), dataset.schema.columns, dataset.schema.classes)
+    with Writer(destination, engine=engine, codec=dict.fromkeys(schema.field_names, codec), durability=durability, schema=schema,
+                level=level, quality=quality, threads=threads, shard_bytes=shard_bytes) as writer:  # fmt: skip
+        _copy(dataset, writer, encoding, report, progress, min(BATCH_BYTES, shard_bytes))
+        if not report.samples:
+            raise RecordError(f"{origin}: not one of {len(dataset):,} images can be read", report.bad_rows)
+    report.bytes_out = bytes_of(Path(destination))[0]
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _copy(dataset: Dataset, writer: Writer, encoding: Encoding, report: ConvertReport, progress: Progress | None, batch_bytes: int) -> None:
+    total, start, step = len(dataset), 0, FIRST_ROWS
+    while start < total:
+        rows = np.arange(start, min(start + step, total))
+        read = _copy_rows(dataset, writer, encoding, report, rows)
+        start += len(rows)
+        # The next batch has as many rows as fit the budget at the size of these.
+        step = int(np.clip(batch_bytes * len(rows) // max(read, 1), 1, min(MOST_ROWS, 4 * step)))
+        if progress is not None:
+            progress(start, total, report.bytes_in)
+
+
+def _copy_rows(dataset: Dataset, writer: Writer, encoding: Encoding, report: ConvertReport, rows: NDArray[np.int64]) -> int:
+    """Copy these rows; return how many bytes were held for them."""
+    held, good = 0, np.ones(len(rows), bool)
+    fetched: dict[str, _Fetched] = {}
+    for name in dataset.schema.field_names:
+        fetched[name] = _fetch(dataset, name, rows, encoding)
+        good &= fetched[name].good
+        held += fetched[name].held
+        report.bad_rows.extend(fetched[name].bad_rows)
+        report.bytes_in += fetched[name].stored
+    if not good.any():
+        return held
+    kept = np.flatnonzero(good)
+    records = {name: each.records(kept, encoding) for name, each in fetched.items()}
+    table = dataset.table.take(pa.array(rows[kept])).combine_chunks()
+    columns = {name: _one_array(table[name]) for name in dataset.schema.columns.names}
+    writer.append_records(_one_array(table[KEY]), columns, records)
+    report.samples += len(kept)
+    return held
+
+
+@dataclass
+class _Fetched:
+    """One field's records of a batch: encoded bytes to keep, or decoded arrays to encode."""
+
+    images: NDArray[Any] | list[Any]
+    encoded: Records | None
+    good: NDArray[np.bool_]
+    bad_rows: Sequence[BadRow]
+    held: int
+    stored: int
+
+    def records(self, kept: NDArray[np.int64], encoding: Encoding) -> FieldRecords:
+        everything = len(kept) == len(self.good)
+        if self.encoded is not None:
+            assert isinstance(self.encoded.place, list)
+            buffers = [self.encoded.place[place] for place in kept.tolist()]
+            return FieldRecords(joined(buffers), self.encoded.formats, self.encoded.format[kept])
+        if isinstance(self.images, np.ndarray):
+            return encode_images(self.images if everything else self.images[kept], encoding)
+        chosen = [self.images[place] for place in kept.tolist()]
+        return keep_or_encode(chosen, encoding) if isinstance(chosen[0], bytes) else encode_images(chosen, encoding)
+
+
+def _fetch(dataset: Dataset, name: str, rows: NDArray[np.int64], encoding: Encoding) -> _Fetched:
+    located = dataset.located(name, rows)
+    decoded_is_wanted = any(each.codec is not None and each.codec.startswith("raw") for each in located.formats) or encoding.codec != "keep"
+    if decoded_is_wanted:
+        images, good, bad = codec.decode_masked(located, threads=encoding.threads, io="pread")
+        size = images.nbytes if isinstance(images, np.ndarray) else sum(each.nbytes for each in images)
+        return _Fetched(images, None, good, bad, size, _stored_bytes(located, size))
+    buffers, good, bad = codec.fetch_masked(located, threads=encoding.threads, io="pread")
+    fetched, is_image, no_images = codec.probe_masked(Records(list(buffers), located.formats, located.format, located.name))
+    # Decoding is the only proof that a foreign image is whole.
+    pixels, is_whole, not_whole = codec.decode_masked(fetched, threads=encoding.threads)
+    reasons = {each.row: each for each in [*not_whole, *no_images, *bad]}
+    size = sum(len(each) for each in buffers)
+    held = size + (pixels.nbytes if isinstance(pixels, np.ndarray) else sum(each.nbytes for each in pixels))
+    return _Fetched([], fetched, good & is_image & is_whole, [reasons[row] for row in sorted(reasons)], held, size)
+
+
+def _stored_bytes(records: Records, decoded: int) -> int:
+    place = records.place
+    if isinstance(place, list):
+        return sum(len(each) for each in place)
+    lengths = place.length
+    return int(lengths.sum()) if isinstance(place, Slices) or bool((lengths >= 0).all()) else decoded
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _reason(engine: str | None) -> str:
+    return "as asked" if engine else "the default: few large files that any program can read, fastest to write and to read"
+
+
+def _refuse_inside(source: Path, destination: Path) -> None:
+    if source.is_dir() and destination.resolve().is_relative_to(source.resolve()):
+        raise DestinationExistsError(f"{destination}: lies inside the source {source}; choose a place outside it")
+
+
+def _skipped_words(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return ""
+    return f"; {len(skipped)} files were left out, the first: {skipped[0].path} ({skipped[0].reason})"

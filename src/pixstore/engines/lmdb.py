@@ -1,0 +1,190 @@
+"""One LMDB environment in one file: a named database per field, key = row, zero-padded to 8 digits, value = record.
+
+A shard is written without locks and without syncing, in transactions of at most 64 MB, and never through a writable map. Values
+lie whole in the file, so each has an extent: page number × page size + place in the page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+
+from pixstore import codec
+from pixstore.disk import translated
+from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_record, prove, views
+from pixstore.errors import CorruptStoreError, InvalidInputError, PathNotFoundError, StoreBusyError, StoreTruncatedError
+from pixstore.rows import Buffer, Extents, Indices
+from pixstore.schema import Schema
+
+MOST_ROWS = 10**8
+"""What 8 digits count. Keys of one width sort as their rows do, and appending in order is what makes writing fast."""
+TRANSACTION_BYTES = 64 << 20
+SPARE_BYTES = 16 << 20
+VALUES_AT_ONCE = 1 << 14
+
+
+class LmdbWriter(GuardedWriter):
+    def __init__(self, path: Path, schema: Schema, *, durable: bool, max_bytes: int) -> None:
+        super().__init__(path, schema, durable=durable)
+        self._lengths: dict[str, list[Indices]] = {name: [] for name in schema.field_names}
+        self._rows = 0
+        os.close(claim(path))
+        self._map_bytes = max_bytes + max_bytes // 4 + SPARE_BYTES
+        with self._guarded():
+            self._environment = lmdb.open(
+                os.fspath(path), subdir=False, lock=False, sync=False, map_size=self._map_bytes, max_dbs=len(schema.fields), readahead=False
+            )
+            self._databases = {name: self._environment.open_db(name.encode()) for name in schema.field_names}
+
+    def _append(self, records: RecordBatch) -> None:
+        if self._rows + len(records) > MOST_ROWS:
+            raise InvalidInputError(f"{self.path}: more than {MOST_ROWS:,} rows in one shard; choose a smaller shard size")
+        for name in self.schema.field_names:
+            slices = records.fields[name].slices
+            self._lengths[name].append(np.array(slices.length, np.int64))
+            keys = (b"%08d" % row for row in range(self._rows, self._rows + len(records)))
+            self._put(name, [(key, view) for key, view in zip(keys, views(slices), strict=True) if view is not None])
+        self._rows += len(records)
+
+    def _put(self, name: str, items: list[tuple[bytes, memoryview]]) -> None:
+        start = size = 0
+        for place, (_, view) in enumerate(items):
+            if size + len(view) > TRANSACTION_BYTES:
+                self._commit(name, items[start:place])
+                start, size = place, 0
+            size += len(view)
+        self._commit(name, items[start:])
+
+    def _commit(self, name: str, items: list[tuple[bytes, memoryview]]) -> None:
+        """Store these items in one transaction, as often as it takes to make the map large enough."""
+        while items:
+            try:
+                with self._environment.begin(write=True, db=self._databases[name]) as transaction:
+                    stored = transaction.cursor().putmulti(items, append=True)[1]
+                    if stored != len(items):
+                        raise CorruptStoreError(f"{self.path}: LMDB took {stored} of {len(items)} records; report this with its version")
+                return
+            except lmdb.MapFullError:
+                self._map_bytes *= 2
+                self._environment.set_mapsize(self._map_bytes)
+
+    def _seal(self) -> Mapping[str, Extents]:
+        extents = {}
+        with self._environment.begin(buffers=True) as transaction:
+            for name, parts in self._lengths.items():
+                lengths = np.concatenate([np.zeros(0, np.int64), *parts])
+                offset = np.zeros(len(lengths), np.int64)
+                filled = lengths > 0
+                offset[filled] = self._places(transaction.cursor(self._databases[name]), int(filled.sum()))
+                extents[name] = extents_in(self.path, offset, lengths)
+        size = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
+        self._close()
+        # Pages freed at the end are never written; with them the size says whether a copy is whole.
+        if self.path.stat().st_size < size:
+            os.truncate(self.path, size)
+        prove(self.path, extents, LmdbReader(self.path))
+        return extents
+
+    def _places(self, cursor: Any, count: int) -> Indices:
+        """Return the place in the file of each value that has bytes."""
+        page_bytes = self._environment.stat()["psize"]
+        values = (value for value in cursor.iternext(keys=False, values=True) if len(value))
+        parts = [np.zeros(0, np.int64)]
+        while chunk := list(islice(values, VALUES_AT_ONCE)):
+            parts.append(codec.addresses(chunk).astype(np.int64))
+        addresses = np.concatenate(parts)
+        if len(addresses) != count:
+            raise CorruptStoreError(f"{self.path}: LMDB kept {len(addresses)} of {count} records; report this with its version")
+        if not count:
+            return addresses
+        # A value begins in the page that says its own number in its first 8 bytes; from there the map's first byte is known.
+        page = int(addresses[0]) // page_bytes * page_bytes
+        number = ctypes.c_uint64.from_address(page).value
+        return addresses - (page - number * page_bytes)
+
+    def _close(self) -> None:
+        self._environment.close()
+
+    @contextmanager
+    def _library_errors(self) -> Iterator[None]:
+        with lmdb_errors(self.path):
+            yield
+
+
+@contextmanager
+def lmdb_errors(path: Path) -> Iterator[None]:
+    """Turn LMDB's errors into OSError where the system has the cause, into ours where not."""
+    try:
+        yield
+    except lmdb.Error as error:
+        code = getattr(error, "code", 0)
+        if code > 0:
+            raise OSError(code, os.strerror(code), os.fspath(path)) from error
+        if "already open in this process" in str(error):
+            raise StoreBusyError(f"{path}: this process has it open through lmdb already; close that first") from error
+        raise CorruptStoreError(f"{path}: LMDB refuses it: {error}; restore it from a copy") from error
+
+
+# LMDB opens a file once per process and does not survive a fork while open. So a read opens the file, copies and closes, one at a
+# time, and a fork waits until it is closed.
+opening = threading.Lock()
+os.register_at_fork(before=opening.acquire, after_in_parent=opening.release, after_in_child=opening.release)
+
+
+class LmdbReader(ShardReader):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if not path.is_file():
+            raise PathNotFoundError(f"{path}: does not exist")
+        with self._environment() as environment:
+            needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+            if path.stat().st_size < needed:
+                raise StoreTruncatedError(f"{path}: needs {needed:,} bytes, has {path.stat().st_size:,}; restore it from a copy")
+
+    @contextmanager
+    def _environment(self) -> Iterator[Any]:
+        with opening, translated(self._path), lmdb_errors(self._path):
+            environment = lmdb.open(os.fspath(self._path), subdir=False, lock=False, readonly=True, create=False, max_dbs=1)
+            try:
+                yield environment
+            finally:
+                environment.close()
+
+    def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
+        found: list[Buffer] = []
+        with self._environment() as environment:
+            database = environment.open_db(field.encode(), create=False)
+            with environment.begin(db=database) as transaction:
+                for row in rows:
+                    value = transaction.get(b"%08d" % row)
+                    if value is None:
+                        raise missing_record(self._path, field, row)
+                    found.append(value)
+        return found
+
+    def close(self) -> None:
+        """Nothing is held open between reads."""
+
+
+class LmdbEngine(Engine):
+    name = "lmdb"
+    extension = ".lmdb"
+
+    def create(self, path: Path, schema: Schema, *, durable: bool, max_bytes: int) -> ShardWriter:
+        return LmdbWriter(path, schema, durable=durable, max_bytes=max_bytes)
+
+    def open(self, path: Path, schema: Schema) -> ShardReader:
+        return LmdbReader(path)
+
+
+ENGINE = LmdbEngine()

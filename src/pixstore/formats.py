@@ -1,0 +1,133 @@
+"""What bytes are that are neither PNG nor JPEG: an image that Pillow decodes, or a reason why not."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+
+from pixstore.headers import RecordFailedError
+from pixstore.schema import Format
+
+ALLOWED = ("BMP", "GIF", "PPM", "TIFF", "WEBP")
+"""The only formats that Pillow is asked to decode; all others are attack surface."""
+MAX_PIXELS = 178_956_970
+IMAGE_MAGIC = (b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEAD_BYTES = 512
+
+NOT_IMAGES = (
+    (b"version https://git-lfs", "missing", "Git LFS pointer: run 'git lfs pull'"),
+    (b"%PDF", "unsupported", "PDF document: export its pages as images"),
+    (b"PK\x03\x04", "unsupported", "ZIP archive, not an image"),
+    (b"\x1f\x8b", "unsupported", "gzip file, not an image: unpack it"),
+    (b"\x89HDF\r\n\x1a\n", "unsupported", "HDF5 file, not an image: open it as a source"),
+    (b"\x93NUMPY", "unsupported", "NumPy file, not an image: load it and add the array"),
+    (b"8BPS", "unsupported", "Photoshop document: export it as PNG or TIFF"),
+    (b"%!PS", "unsupported", "PostScript is not a raster image"),
+    (b"SIMPLE  =", "unsupported", "FITS is not decoded: convert it to TIFF or an array"),
+    (b"\0\0\x01\0", "unsupported", "icon file: export it as PNG"),
+    (b"\xff\x0a", "unsupported", "JPEG XL is not decoded: convert it to PNG or JPEG"),
+    (b"\0\0\0\x0cJXL ", "unsupported", "JPEG XL is not decoded: convert it to PNG or JPEG"),
+    (b"\0\0\0\x0cjP  ", "unsupported", "JPEG 2000 is not decoded: convert it to PNG or TIFF"),
+    (b"\xff\x4f\xff\x51", "unsupported", "JPEG 2000 is not decoded: convert it to PNG or TIFF"),
+)
+
+_pillow_lock = threading.Lock()
+
+
+def describe(data: bytes) -> Format:
+    """Return codec, shape and dtype of an image in one of the allowed formats. Raises RecordFailedError."""
+    _refuse_other_bytes(data)
+    pixels, name = _load(data, ALLOWED)
+    return Format(name.lower(), pixels.shape, pixels.dtype.name)
+
+
+def decode(data: bytes, codec: str) -> NDArray[Any]:
+    """Return the pixels, H·W or H·W·C, of an image in the format that `codec` names. Raises RecordFailedError."""
+    if codec.upper() not in ALLOWED:
+        raise RecordFailedError("unsupported", f"codec {codec!r} is not known")
+    return _load(data, (codec.upper(),))[0]
+
+
+def _refuse_other_bytes(data: bytes) -> None:
+    head = data[:HEAD_BYTES]
+    if not head:
+        raise RecordFailedError("corrupt", "is empty (0 bytes)")
+    if head.startswith(IMAGE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[:1] == b"P" and head[1:2] in b"123456"):
+        return
+    for magic, kind, reason in NOT_IMAGES:
+        if head.startswith(magic):
+            raise RecordFailedError(kind, reason)
+    if head[128:132] == b"DICM":
+        raise RecordFailedError("unsupported", "DICOM is not decoded: export it as PNG or TIFF")
+    if head[4:8] == b"ftyp":
+        raise RecordFailedError("unsupported", "HEIC, AVIF or video is not decoded: convert it to PNG or JPEG")
+    _refuse_text(head)
+
+
+def _refuse_text(head: bytes) -> None:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        raise RecordFailedError("corrupt", "HTML page: a failed download?")
+    if text.startswith((b"<svg", b"<?xml", b"<!--")) and b"<svg" in text:
+        raise RecordFailedError("unsupported", "SVG is not a raster image")
+    start = head[:16].decode("ascii", "replace")
+    is_text = start.isascii() and all(each.isprintable() or each in "\r\n\t" for each in start)
+    shown = repr(start) if is_text else f"bytes {head[:8].hex(' ')}"
+    raise RecordFailedError("corrupt", f"not an image (starts with {shown})")
+
+
+def _load(data: bytes, allowed: tuple[str, ...]) -> tuple[NDArray[Any], str]:
+    """Return the pixels and Pillow's name of the format. Warnings are errors; the lock is there because filters are global."""
+    try:
+        with _pillow_lock, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(io.BytesIO(data), formats=allowed) as image:
+                _check(image)
+                return _pixels(image), str(image.format)
+    except (RecordFailedError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise RecordFailedError("limit", str(error)) from error
+    except Exception as error:  # Pillow raises errors of a dozen kinds on damaged bytes
+        raise RecordFailedError("corrupt", f"does not decode: {error}") from error
+
+
+def _check(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise RecordFailedError("limit", f"{image.width} x {image.height} pixels, the limit is {MAX_PIXELS}")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise RecordFailedError("unsupported", f"{image.format} with {frames} frames: only single images are stored")
+    if image.mode in ("RGB", "RGBA", "CMYK", "LA") and _bits_per_sample(image) > 8:
+        raise RecordFailedError("unsupported", f"{image.format} of 16 bits and several channels: save it as 16-bit PNG")
+
+
+def _bits_per_sample(image: Image.Image) -> Any:
+    if isinstance(image, TiffImageFile):
+        return max(image.tag_v2.get(BITSPERSAMPLE, (8,)), default=8)
+    if isinstance(image, PpmImageFile) and isinstance(image.tile[0].args, tuple):
+        largest = image.tile[0].args[-1]
+        return 16 if isinstance(largest, int) and largest > 255 else 8
+    return 8
+
+
+def _pixels(image: Image.Image) -> NDArray[Any]:
+    if image.mode in ("P", "PA"):
+        has_alpha = image.mode == "PA" or "transparency" in image.info
+        return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    if image.mode == "I" and image.format == "PPM":
+        return np.asarray(image).astype(np.uint16)
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "I", "F", "I;16", "I;16B", "I;16L"):
+        raise RecordFailedError("unsupported", f"{image.format} of mode {image.mode}: convert it to RGB")
+    pixels = np.asarray(image)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,145 @@
+"""What the headers of PNG and JPEG images say, read without their pixels and without trust."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+RAW, RAW_PLANAR, PNG, JPEG, OTHER = 0, 1, 2, 3, 255
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+JPEG_OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
+
+
+class RecordFailedError(Exception):
+    """One record failed: the kind and the detail of its failure."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Record(Protocol):
+    size: int
+
+    def read(self, start: int, count: int) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Header:
+    codec: int
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    sample_bytes: int = 0
+
+
+def png_chunks(record: Record) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, start and length of each chunk, to IEND or the end of the record."""
+    position = len(PNG_SIGNATURE)
+    while position + 8 <= record.size:
+        length, name = struct.unpack(">I4s", record.read(position, 8))
+        yield name, position + 8, length
+        position += length + 12
+        if name == b"IEND":
+            return
+    raise RecordFailedError("corrupt", f"truncated PNG: ends after {record.size} bytes")
+
+
+def png_chunk(record: Record, name: bytes, start: int, length: int) -> bytes:
+    if start + length + 4 > record.size:
+        raise RecordFailedError("corrupt", f"truncated PNG: chunk {name!r} ends beyond the {record.size} bytes")
+    data = record.read(start, length)
+    if zlib.crc32(data, zlib.crc32(name)) != int.from_bytes(record.read(start + length, 4), "big"):
+        raise RecordFailedError("corrupt", f"PNG chunk {name!r} at byte {start - 8}: CRC differs")
+    return data
+
+
+def _png_ihdr(record: Record) -> tuple[int, int, int, int, int]:
+    """Return width, height, depth, colour type and interlacing."""
+    name, start, length = next(png_chunks(record))
+    if (name, length) != (b"IHDR", 13):
+        raise RecordFailedError("corrupt", "PNG does not begin with its header")
+    width, height, depth, colour, compression, filtering, interlacing = struct.unpack(">IIBBBBB", png_chunk(record, name, start, length))
+    if depth not in PNG_DEPTHS.get(colour, ()):
+        raise RecordFailedError("corrupt", f"PNG of colour type {colour} and bit depth {depth}, which do not exist")
+    if compression or filtering or interlacing > 1:
+        raise RecordFailedError("corrupt", "PNG of an unknown compression, filter or interlacing")
+    return width, height, depth, colour, interlacing
+
+
+def _png_header(record: Record) -> Header:
+    width, height, depth, colour, _ = _png_ihdr(record)
+    channels, has_palette = PNG_CHANNELS[colour], colour != 3
+    for name, start, length in png_chunks(record):
+        if name == b"PLTE":
+            has_palette = True
+        elif name == b"tRNS" and colour == 3:
+            channels = 4
+        elif name == b"acTL" and int.from_bytes(record.read(start, min(length, 4)), "big") > 1:
+            raise RecordFailedError("unsupported", "animated PNG: only single images are stored")
+        elif name in (b"IDAT", b"IEND"):
+            break
+    if name != b"IDAT":
+        raise RecordFailedError("corrupt", "PNG without pixels")
+    if not has_palette:
+        raise RecordFailedError("corrupt", "PNG without its palette")
+    return Header(PNG, height, width, channels, depth // 8 or 1)
+
+
+def _jpeg_header(record: Record) -> Header:
+    position = 2
+    while position + 4 <= record.size:
+        marker, kind, length = struct.unpack(">BBH", record.read(position, 4))
+        if marker != 0xFF:
+            raise RecordFailedError("corrupt", f"JPEG without a marker at byte {position}")
+        if kind == 0xFF:
+            position += 1
+        elif kind in (0x00, 0xD9, 0xDA):
+            break
+        elif kind == 0x01 or 0xD0 <= kind <= 0xD8:
+            position += 2
+        elif kind in JPEG_OTHER_FRAMES:
+            raise RecordFailedError("unsupported", "JPEG of a lossless, hierarchical or arithmetic kind")
+        elif kind in JPEG_FRAMES:
+            return _jpeg_frame(record.read(position + 4, 6))
+        else:
+            position += 2 + length
+    raise RecordFailedError("corrupt", f"truncated JPEG: no image header in {record.size} bytes")
+
+
+def _jpeg_frame(frame: bytes) -> Header:
+    if len(frame) < 6:
+        raise RecordFailedError("corrupt", "truncated JPEG: ends within its header")
+    precision, height, width, channels = struct.unpack(">BHHB", frame)
+    if precision != 8:
+        raise RecordFailedError("unsupported", f"JPEG of {precision} bits per sample: only 8 are decoded")
+    if channels not in (1, 3, 4):
+        raise RecordFailedError("unsupported", f"JPEG of {channels} components: only 1, 3 and 4 are decoded")
+    return Header(JPEG, height, width, channels, 1)
+
+
+def read_header(record: Record, max_pixels: int) -> Header:
+    magic = record.read(0, 8)
+    if magic == PNG_SIGNATURE:
+        width, height, *_ = _png_ihdr(record)
+        _check_size(width, height, max_pixels)
+        return _png_header(record)
+    if magic[:3] == b"\xff\xd8\xff":
+        header = _jpeg_header(record)
+        _check_size(header.width, header.height, max_pixels)
+        return header
+    return Header(OTHER)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if not width or not height:
+        raise RecordFailedError("unsupported", f"image of width {width} and height {height}")
+    if width * height > max_pixels:
+        raise RecordFailedError("limit", f"{width} x {height} = {width * height} pixels, the limit is {max_pixels}")

@@ -1,0 +1,243 @@
+"""The manifest: which shards make up which version of a store, and the one step that commits a version.
+
+    manifest.json            the current version; replaced in one step, which is the only commit
+    versions/00000007.json   the same bytes, written before; the last KEPT_VERSIONS and the tagged ones stay
+
+A manifest is JSON and ends with a digest of itself: xxh3_64 of the text before `,"digest"`, as 16 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pixstore.codec import hash_bytes
+from pixstore.disk import replace_file, translated
+from pixstore.errors import CorruptStoreError, IncompatibleStoreError, InvalidInputError, NotAStoreError
+from pixstore.schema import Format, Schema
+
+FORMAT = 1
+NAME = "manifest.json"
+KEPT_VERSIONS = 10
+MAX_BYTES = 1 << 30
+DIGEST = ',"digest":"'
+
+Durability: TypeAlias = Literal["power", "process"]
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One file of a shard: its name, its size (None for a folder), and digests of its tiles where it is checked at open."""
+
+    name: str
+    bytes: int | None
+    digests: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One sealed shard: its files, and the half-open ranges of its rows that are deleted.
+
+    `formats` holds the one format of a field whose every record has it; a field not named there is not uniform.
+    `borrows` names pixel files of other shards that this one's table points into.
+    """
+
+    id: str
+    engine: str
+    rows: int
+    table: ShardFile
+    keys: ShardFile
+    pixels: ShardFile | None
+    formats: Mapping[str, Format]
+    deleted: tuple[tuple[int, int], ...] = ()
+    borrows: tuple[str, ...] = ()
+
+    @property
+    def deleted_rows(self) -> int:
+        return sum(stop - start for start, stop in self.deleted)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One version of a store."""
+
+    version: int
+    parent: int | None
+    created: str
+    engine: str
+    durability: Durability
+    schema: Schema
+    next_key: int
+    shards: tuple[ShardEntry, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows - shard.deleted_rows for shard in self.shards)
+
+    def next(self, **changes: Any) -> Manifest:
+        """Return the version after this one, with these changes."""
+        return replace(self, version=self.version + 1, parent=self.version, **changes)
+
+
+def is_store(path: Path) -> bool:
+    """Return whether the folder holds a pixstore manifest; its name and suffix do not matter."""
+    try:
+        with open(path / NAME, "rb") as file:
+            return file.read(64).lstrip().startswith(b'{"pixstore":')
+    except OSError:
+        return False
+
+
+def load(store: Path, version: int | None = None) -> Manifest:
+    """Return the current version's manifest, or a kept one.
+
+    Raises NotAStoreError where there is no manifest, CorruptStoreError where its digest does not match, and
+    IncompatibleStoreError for a store of a newer format.
+    """
+    path = store / NAME if version is None else version_path(store, version)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CorruptStoreError(f"{path}: {path.stat().st_size:,} bytes is no manifest; the limit is {MAX_BYTES:,}")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        if version is not None and (store / NAME).exists():
+            raise InvalidInputError(f"{store}: version {version} is not kept; `pixstore versions {store}` lists those that are") from error
+        raise NotAStoreError(f"{store}: no {NAME} here, so this is not a pixstore store") from error
+    return parse(data, path)
+
+
+def version_path(store: Path, version: int) -> Path:
+    return store / "versions" / f"{version:08}.json"
+
+
+def commit(store: Path, manifest: Manifest) -> None:
+    """Make this the current version: readers that open the store from now on see it, and after a crash either it or its parent."""
+    durable = manifest.durability == "power"
+    data = serialise(manifest)
+    with translated(store, needed=2 * len(data)):
+        replace_file(version_path(store, manifest.version), data, durable=durable)
+        replace_file(store / NAME, data, durable=durable)
+    _forget_old_versions(store, manifest)
+
+
+def _forget_old_versions(store: Path, manifest: Manifest) -> None:
+    kept = {f"{version:08}.json" for version in manifest.tags.values()}
+    files = sorted(each.name for each in (store / "versions").iterdir() if each.name.endswith(".json"))
+    for name in files[:-KEPT_VERSIONS]:
+        if name not in kept:
+            (store / "versions" / name).unlink(missing_ok=True)
+
+
+def serialise(manifest: Manifest) -> bytes:
+    """Return the manifest as JSON that ends with its own digest."""
+    value = {
+        "pixstore": FORMAT,
+        "version": manifest.version,
+        "parent": manifest.parent,
+        "created": manifest.created,
+        "engine": manifest.engine,
+        "durability": manifest.durability,
+        "rows": manifest.rows,
+        "next_key": manifest.next_key,
+        "schema": manifest.schema.to_json(),
+        "shards": [_shard_to_json(shard) for shard in manifest.shards],
+        "splits": dict(manifest.splits),
+        "tags": dict(manifest.tags),
+    }
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))[:-1].encode()
+    return text + f'{DIGEST}{hash_bytes(text):016x}"}}\n'.encode()
+
+
+def parse(data: bytes, path: Path) -> Manifest:
+    """Return the manifest of these bytes; `path` is for messages."""
+    text, found, ending = data.rpartition(DIGEST.encode())
+    try:
+        value = json.loads(data)
+        newer = value["pixstore"] > FORMAT
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptStoreError(f"{path}: not a whole manifest ({error}); an older one may lie in {path.parent / 'versions'}") from error
+    if newer:
+        raise IncompatibleStoreError(f"{path}: format {value['pixstore']}, this pixstore reads up to {FORMAT}; upgrade pixstore")
+    if not found or ending.strip() != f'{hash_bytes(text):016x}"}}'.encode():
+        raise CorruptStoreError(
+            f"{path}: its digest does not match, so it was changed or damaged; an older one may lie in {path.parent / 'versions'}"
+        )
+    try:
+        return _from_json(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptStoreError(f"{path}: a part is missing or of the wrong kind ({error!r})") from error
+
+
+def _from_json(value: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        version=int(value["version"]),
+        parent=value["parent"],
+        created=value["created"],
+        engine=value["engine"],
+        durability=value["durability"],
+        schema=Schema.from_json(value["schema"]),
+        next_key=int(value["next_key"]),
+        shards=tuple(_shard_from_json(shard) for shard in value["shards"]),
+        splits=dict(value["splits"]),
+        tags=dict(value["tags"]),
+    )
+
+
+def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:
+    return {
+        "id": shard.id,
+        "engine": shard.engine,
+        "rows": shard.rows,
+        "table": _file_to_json(shard.table),
+        "keys": _file_to_json(shard.keys),
+        "pixels": None if shard.pixels is None else _file_to_json(shard.pixels),
+        "formats": {
+            name: {"codec": each.codec, "shape": list(each.shape or ()), "dtype": each.dtype} for name, each in shard.formats.items()
+        },
+        "deleted": [list(each) for each in shard.deleted],
+        "borrows": list(shard.borrows),
+    }
+
+
+def _shard_from_json(value: Mapping[str, Any]) -> ShardEntry:
+    rows = int(value["rows"])
+    deleted = tuple((int(start), int(stop)) for start, stop in value["deleted"])
+    if rows < 0 or any(not 0 <= start < stop <= rows for start, stop in deleted):
+        raise ValueError(f"shard {value['id']}: {rows} rows, deleted {deleted[:3]}")
+    return ShardEntry(
+        id=value["id"],
+        engine=value["engine"],
+        rows=rows,
+        table=_file_from_json(value["table"]),
+        keys=_file_from_json(value["keys"]),
+        pixels=None if value["pixels"] is None else _file_from_json(value["pixels"]),
+        formats={name: Format(each["codec"], tuple(each["shape"]), each["dtype"]) for name, each in value["formats"].items()},
+        deleted=deleted,
+        borrows=tuple(_checked_name(name) for name in value["borrows"]),
+    )
+
+
+def _file_to_json(file: ShardFile) -> dict[str, Any]:
+    digests = None if file.digests is None else [f"{each:016x}" for each in file.digests]
+    return {"name": file.name, "bytes": file.bytes, "digests": digests}
+
+
+def _file_from_json(value: Mapping[str, Any]) -> ShardFile:
+    name = _checked_name(value["name"])
+    digests = None if value["digests"] is None else tuple(int(each, 16) for each in value["digests"])
+    size = value["bytes"]
+    if size is not None and (not isinstance(size, int) or size < 0):
+        raise ValueError(f"{name}: {size} bytes")
+    return ShardFile(name, size, digests)
+
+
+def _checked_name(name: Any) -> str:
+    # A manifest from elsewhere must not make us read outside the store.
+    if not isinstance(name, str) or "/" in name or "\\" in name or name in {"", ".", ".."} or "\0" in name:
+        raise ValueError(f"file name {name!r}")
+    return name

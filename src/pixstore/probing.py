@@ -1,0 +1,133 @@
+"""What records hold, from the headers of their images alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixstore import formats
+from pixstore.core import core
+from pixstore.errors import BadRow
+from pixstore.headers import JPEG, OTHER, PNG, RecordFailedError
+from pixstore.records import Failure, bad_rows, core_place, good_mask, record_error, take
+from pixstore.rows import WHOLE_FILE, Buffer, Extents, Place, Records
+from pixstore.schema import Format
+
+NAMES = {PNG: "png", JPEG: "jpeg"}
+MAX_DEFLATE_RATIO = 1032
+MIN_SUSPECT_BYTES = 1024
+FETCHED_AT_ONCE = 64
+
+
+def probe(records: Records, *, on_error: Literal["raise", "keep"] = "raise") -> Records:
+    """Return the records with every format known: codec, shape and dtype from the images' headers.
+
+    Grey images have the shape (H, W), others (H, W, C). With "keep", a record that is not an image keeps its unknown format;
+    with "raise", one RecordError names all of them.
+    """
+    probed, failures = probe_all(records)
+    if failures and on_error == "raise":
+        raise record_error(records, failures)
+    return probed
+
+
+def probe_masked(records: Records) -> tuple[Records, NDArray[np.bool_], list[BadRow]]:
+    """Return the records with their formats, which of them are images, and why the others are not."""
+    probed, failures = probe_all(records)
+    return probed, good_mask(len(records), failures), bad_rows(records, failures)
+
+
+def probe_all(records: Records) -> tuple[Records, list[Failure]]:
+    """Return the records with the formats that were found, and what failed."""
+    if all(each.is_known for each in records.formats):
+        return records, []
+    unknown = np.array([not each.is_known for each in records.formats], np.bool_)
+    rows = np.flatnonzero(unknown[records.format])
+    if not len(rows):
+        return records, []
+    found, number, failures = _found_formats(take(records, rows))
+    format_of = records.format.copy()
+    good = good_mask(len(rows), failures)
+    format_of[rows[good]] = number[good] + len(records.formats)
+    failures = [(int(rows[index]), kind, reason) for index, kind, reason in failures]
+    return replace(records, formats=[*records.formats, *found], format=format_of), failures
+
+
+def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
+    """Return the formats found, the number of each record's format among them, and what failed."""
+    place = core_place(records.place)
+    codecs, shapes, sample_bytes, failures = core().probe(place)
+    failures = [*failures, *_impossible(records.place, codecs, shapes)]
+    columns = np.column_stack([codecs, shapes, sample_bytes]).astype(np.int64)
+    distinct, inverse = np.unique(columns, axis=0, return_inverse=True)
+    found = [_format(*row) for row in distinct.tolist()]
+    number: NDArray[np.int32] = inverse.reshape(-1).astype(np.int32)
+    failed = {index for index, _, _ in failures}
+    others = [index for index in np.flatnonzero(codecs == OTHER).tolist() if index not in failed]
+    for start in range(0, len(others), FETCHED_AT_ONCE):
+        _probe_others(records, others[start : start + FETCHED_AT_ONCE], found, number, failures)
+    return found, number, sorted(failures)
+
+
+def _format(codec: int, height: int, width: int, channels: int, sample_bytes: int) -> Format:
+    if codec not in NAMES:
+        return Format(None, None, None)
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return Format(NAMES[codec], shape, "uint16" if sample_bytes == 2 else "uint8")
+
+
+def _impossible(place: Place, codecs: NDArray[np.uint8], shapes: NDArray[np.int32]) -> list[Failure]:
+    """Return the PNGs that are too short to hold their pixels, so that nobody allocates those."""
+    # A bit per pixel is the least that any PNG needs before compression.
+    needed = shapes[:, :2].prod(1, dtype=np.int64) // 8 // MAX_DEFLATE_RATIO
+    suspects = np.flatnonzero((codecs == PNG) & (needed > MIN_SUSPECT_BYTES)).tolist()
+    sizes = {index: _size(place, index) for index in suspects}
+    return [
+        (index, "corrupt", f"{sizes[index]} bytes cannot hold {shapes[index, 1]} x {shapes[index, 0]} pixels")
+        for index in suspects
+        if sizes[index] < needed[index]
+    ]
+
+
+def _size(place: Place, index: int) -> int:
+    if isinstance(place, list):
+        return len(place[index])
+    if isinstance(place, Extents) and place.length[index] == WHOLE_FILE:
+        return os.path.getsize(place.paths[place.file[index]])
+    return int(place.length[index])
+
+
+def _probe_others(records: Records, rows: list[int], found: list[Format], number: NDArray[np.int32], failures: list[Failure]) -> None:
+    taken = take(records, np.array(rows, np.int64))
+    stored, not_read = core().fetch(core_place(taken.place))
+    failures.extend((rows[index], kind, reason) for index, kind, reason in not_read)
+    unread = {index for index, _, _ in not_read}
+    for index, (row, data) in enumerate(zip(rows, stored, strict=True)):
+        if index in unread:
+            continue
+        try:
+            described = formats.describe(data)
+        except RecordFailedError as error:
+            failures.append((row, error.kind, error.detail))
+            continue
+        if described not in found:
+            found.append(described)
+        number[row] = found.index(described)
+
+
+def describe_encoded(buffers: Sequence[Buffer]) -> list[Format]:
+    """Return codec, shape and dtype of each encoded image. Raises one RecordError that names every one that is none."""
+    unknown = Records([*buffers], [Format(None, None, None)], np.zeros(len(buffers), np.int32), _name_of_buffer)
+    probed = probe(unknown)
+    return [probed.formats[number] for number in probed.format.tolist()]
+
+
+
+
+def _name_of_buffer(index: int) -> tuple[int, str, str]:
+    return index, f"image {index}", ""

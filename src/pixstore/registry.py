@@ -1,0 +1,85 @@
+"""Name → engine, path → source; built-in ones by module name, imported when asked for, others by entry point."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import warnings
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from pixstore.engine import Engine
+from pixstore.errors import DependencyError, InvalidInputError, NotAStoreError, PathNotFoundError
+from pixstore.source import Source, SourceOptions
+from pixstore.sources.lookalike import describe
+
+ENGINES = ("packed", "files", "lmdb", "hdf5")
+
+# The order of asking: what has a mark of its own first, the image folder, which takes any folder, last.
+SOURCES = ("cifar", "cifar_binary", "tutorial_lmdb", "tutorial_hdf5", "tutorial_png", "folder")
+
+
+def engine_names() -> list[str]:
+    """Return every name that `engine` takes: the built-in ones, then those of installed plugins."""
+    return [*ENGINES, *sorted(_plugins("pixstore.engines").keys() - set(ENGINES))]
+
+
+@functools.cache
+def engine(name: str) -> Engine:
+    """Return the engine of this name. Raises InvalidInputError naming those there are, DependencyError where its library is missing."""
+    if name in ENGINES:
+        loaded = _import(f"pixstore.engines.{name}", name).ENGINE
+    elif name in (plugins := _plugins("pixstore.engines")):
+        loaded = plugins[name].load()
+    else:
+        raise InvalidInputError(f"no engine {name!r}; engines here: {', '.join(engine_names())}")
+    if not isinstance(loaded, Engine):
+        raise InvalidInputError(f"engine {name!r} is a {type(loaded).__name__}, not a pixstore.engine.Engine instance; ask its author")
+    return loaded
+
+
+def open_source(path: Path, options: SourceOptions) -> Source:
+    """Open somebody else's data where it lies.
+
+    Raises PathNotFoundError for a path that does not exist (nothing is created), NotAStoreError saying what the path looks
+    like where no source knows it, and the source's own error where one knows it but cannot use it.
+    """
+    if not path.exists():
+        raise PathNotFoundError(f"{path}: does not exist{nearest(path)}")
+    for source in _sources():
+        if source.recognises(path):
+            return source.open(path, options)
+    raise NotAStoreError(f"{path}: {describe(path)}")
+
+
+def nearest(path: Path) -> str:
+    """Return "; did you mean …?" for a sibling with a name like the mistyped one, or nothing."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"; there is no folder {folder} either"
+    close = difflib.get_close_matches(path.name, [each.name for each in folder.iterdir()], n=1)
+    return f"; did you mean {folder / close[0]}?" if close else ""
+
+
+def _sources() -> list[type[Source]]:
+    found: list[type[Source]] = []
+    for name, entry in _plugins("pixstore.sources").items():
+        try:
+            found.append(entry.load())
+        except Exception as error:
+            # A broken plugin must not take the working layouts with it.
+            warnings.warn(f"source plugin {name!r} does not load and is left out: {error}", stacklevel=2)
+    return found + [_import(f"pixstore.sources.{name}", name).SOURCE for name in SOURCES]
+
+
+def _plugins(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def _import(module: str, name: str):  # type: ignore[no-untyped-def]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        missing = error.name or str(error)
+        raise DependencyError(f"{name!r} needs {missing!r}, which is not installed: pip install {missing}") from error

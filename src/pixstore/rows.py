@@ -1,0 +1,104 @@
+"""The protocol that stores, sources and selections share: rows that can be located or read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pixstore.schema import Format, Schema
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+Indices: TypeAlias = NDArray[np.int64]
+
+WHOLE_FILE = -1
+"""As a length: the record is the whole file. The files' sizes need not be known to locate them."""
+
+
+@dataclass(frozen=True)
+class Extents:
+    """Where n records lie: `paths[file[i]]`, from byte `offset[i]`, `length[i]` bytes. Arrays, not objects."""
+
+    paths: Sequence[str]
+    file: NDArray[np.uint32]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+
+@dataclass(frozen=True)
+class Slices:
+    """n records inside one buffer: record i is `data[offset[i] : offset[i] + length[i]]`; a negative length is a missing record."""
+
+    data: Buffer | NDArray[np.uint8]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    @classmethod
+    def end_to_end(cls, data: Buffer | NDArray[np.uint8], length: NDArray[np.int64]) -> Slices:
+        """Return the slices of records that follow each other without a gap."""
+        present = np.maximum(length, 0)
+        return cls(data, np.cumsum(present) - present, length)
+
+    def views(self) -> list[memoryview | None]:
+        """Return one memoryview per record, None where it is missing; no bytes are copied."""
+        whole = memoryview(cast(Buffer, self.data)).cast("B")
+        return [
+            None if length < 0 else whole[offset : offset + length]
+            for offset, length in zip(self.offset.tolist(), self.length.tolist(), strict=True)
+        ]
+
+
+Place: TypeAlias = Extents | Slices | list[Buffer]
+
+
+@dataclass(frozen=True)
+class Records:
+    """The stored records of one field for n rows, and all that is needed to turn them into arrays.
+
+    `formats[format[i]]` says how record i is to be understood; `checksum` and `seed` are both None where the
+    origin has no checksums. `name(i)` returns (row, key, place) of record i, for errors only.
+    """
+
+    place: Place
+    formats: Sequence[Format]
+    format: NDArray[np.int32]
+    name: Callable[[int], tuple[int, str, str]]
+    checksum: NDArray[np.uint64] | None = None
+    seed: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.format)
+
+
+class Rows(Protocol):
+    """What a dataset reads from: n rows with a key, columns and image fields."""
+
+    @property
+    def schema(self) -> Schema: ...
+
+    @property
+    def table(self) -> pa.Table:
+        """One row per sample: `key` first, then the columns."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def locate(self, field: str, rows: Indices) -> Records | None:
+        """Return where these rows' records lie, in the order asked, repeats allowed; None where bytes can only be read."""
+        ...
+
+    def read(self, field: str, rows: Indices) -> Records:
+        """Return these rows' records as buffers, read through the format's own library."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,300 @@
+"""One sealed shard: its table, where each record lies, and its key index.
+
+    <id>.arrow   Arrow IPC, one record batch: key, the columns, and per field a struct
+                 {file, offset, length, checksum, codec, shape, dtype}; `file` is relative to the store's folder
+    <id>.keys    b"PIXKEYS1", row count as u64, then xxh3_64 of each key in ascending order (u64), then their rows (u32)
+
+The whole table is checked against the manifest's digests before Arrow parses a byte of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pixstore import codec
+from pixstore.errors import CorruptStoreError, DuplicateKeyError, StoreTruncatedError
+from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.rows import Extents, Indices
+from pixstore.schema import KEY, Format, Schema
+
+FOLDER = "shards"
+TILE_BYTES = 16 << 20
+KEYS_MAGIC = b"PIXKEYS1"
+
+RECORD_TYPE = pa.struct([
+    ("file", pa.dictionary(pa.int32(), pa.string())),
+    ("offset", pa.int64()),
+    ("length", pa.int64()),
+    ("checksum", pa.uint64()),
+    ("codec", pa.dictionary(pa.int32(), pa.string())),
+    ("shape", pa.list_(pa.int32())),
+    ("dtype", pa.dictionary(pa.int32(), pa.string())),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RecordColumns:
+    """What the table holds of one field, as arrays over the shard's rows. A missing record has length -1."""
+
+    paths: Sequence[str] | pa.Array
+    file: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+    checksum: NDArray[np.uint64]
+    formats: Sequence[Format]
+    format: NDArray[np.int32]
+
+
+def write_table(path: Path, columns: Mapping[str, pa.Array], fields: Mapping[str, RecordColumns]) -> ShardFile:
+    """Write a shard's table, the key first among `columns`; return its size and digests for the manifest."""
+    arrays = {**columns, **{name: _record_array(each) for name, each in fields.items()}}
+    batch = pa.record_batch(list(arrays.values()), names=list(arrays))
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+        writer.write_batch(batch)
+    return digested(path)
+
+
+def digested(path: Path) -> ShardFile:
+    """Return the size and the digests of a file's tiles, for the manifest."""
+    size = path.stat().st_size
+    data = np.memmap(path, np.uint8, "r") if size else b""
+    return ShardFile(path.name, size, tuple(int(each) for each in codec.hash_tiles(data, TILE_BYTES)))
+
+
+def _record_array(records: RecordColumns) -> pa.Array:
+    formats = records.formats
+    index = pa.array(records.format, pa.int32())
+    file = pa.array(records.file, pa.int32(), mask=records.file < 0)
+    paths = pa.array(records.paths, pa.string())
+    children = [
+        pa.DictionaryArray.from_arrays(file, paths),
+        pa.array(records.offset),
+        pa.array(np.maximum(records.length, 0)),
+        pa.array(records.checksum),
+        pa.DictionaryArray.from_arrays(*_dictionary([each.codec for each in formats], index)),
+        pa.array([each.shape for each in formats], pa.list_(pa.int32())).take(index),
+        pa.DictionaryArray.from_arrays(*_dictionary([each.dtype for each in formats], index)),
+    ]
+    missing = records.length < 0
+    return pa.StructArray.from_arrays(children, fields=list(RECORD_TYPE), mask=pa.array(missing) if missing.any() else None)
+
+
+def _dictionary(values: Sequence[str | None], index: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return indices and dictionary for `values[index[i]]`, each distinct value once."""
+    distinct = sorted({value for value in values if value is not None})
+    places = pa.array([distinct.index(value) if value is not None else None for value in values], pa.int32())
+    return places.take(index), pa.array(distinct, pa.string())
+
+
+def write_keys(path: Path, keys: pa.Array) -> ShardFile:
+    """Write the key index. Raises DuplicateKeyError naming a key that stands twice, and both its rows."""
+    hashes = codec.hash_keys(keys)
+    order = np.argsort(hashes, kind="stable")
+    ascending = hashes[order]
+    twins = np.flatnonzero(ascending[1:] == ascending[:-1])
+    for first, second in zip(order[twins].tolist(), order[twins + 1].tolist(), strict=True):
+        if keys[first] == keys[second]:
+            raise DuplicateKeyError(
+                f"key {keys[first].as_py()!r} stands twice (samples {first} and {second} of this shard); give each sample its own"
+            )
+    with open(path, "xb") as file:
+        file.write(KEYS_MAGIC + np.uint64(len(keys)).tobytes())
+        file.write(ascending.tobytes())
+        file.write(order.astype(np.uint32).tobytes())
+    return digested(path)
+
+
+class RecordTable:
+    """One field's records in an opened table, as NumPy views of the mapped file."""
+
+    def __init__(self, array: pa.StructArray) -> None:
+        children = {name: array.field(index) for index, name in enumerate(RECORD_TYPE.names)}
+        self.file = children["file"].indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        self.paths = children["file"].dictionary
+        self.offset = children["offset"].to_numpy()
+        self.length = children["length"].to_numpy()
+        self.checksum = children["checksum"].to_numpy()
+        self.present = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
+        self._codec, self._shape, self._dtype = children["codec"], children["shape"], children["dtype"]
+
+    @property
+    def is_located(self) -> bool:
+        return bool(len(self.file) == 0 or (self.file >= 0).any() or (self.present is not None and not self.present.any()))
+
+    def formats(self, rows: Indices) -> tuple[list[Format], NDArray[np.int32]]:
+        """Return the distinct formats of these rows, and which of them each row has."""
+        index = pa.array(rows)
+        struct = pa.table({
+            "codec": self._codec.take(index).cast(pa.string()),
+            "dtype": self._dtype.take(index).cast(pa.string()),
+            # Grouping takes no lists; a shape as text is as distinct as the shape.
+            "shape": pc.binary_join(self._shape.take(index).cast(pa.list_(pa.string())), ","),
+        })  # fmt: skip
+        distinct = struct.group_by(struct.column_names, use_threads=False).aggregate([]).to_pylist()
+        places = {tuple(each.values()): place for place, each in enumerate(distinct)}
+        formats = [Format(each["codec"], _parse_shape(each["shape"]), each["dtype"]) for each in distinct]
+        if len(places) == 1:
+            return formats, np.zeros(len(rows), np.int32)
+        columns = [struct.column(name).to_pylist() for name in distinct[0]]
+        return formats, np.fromiter((places[each] for each in zip(*columns, strict=True)), np.int32, len(rows))
+
+
+def _parse_shape(text: str | None) -> tuple[int, ...] | None:
+    return None if text is None else tuple(int(each) for each in text.split(",") if each)
+
+
+class Shard:
+    """A sealed shard, opened: sizes and the table's digests checked, the table mapped.
+
+    Raises StoreTruncatedError or CorruptStoreError, naming the file, where the files are not those that were sealed.
+    """
+
+    def __init__(self, store: Path, entry: ShardEntry, schema: Schema) -> None:
+        self.store = store
+        self.entry = entry
+        self.schema = schema
+        for file in (entry.table, entry.keys, entry.pixels):
+            if file is not None:
+                check_size(store / FOLDER / file.name, file)
+        self.whole = self._open_table()
+        self.rows = _kept_rows(entry)
+        self._records: dict[str, RecordTable | None] = {}
+
+    def __len__(self) -> int:
+        return self.entry.rows - self.entry.deleted_rows
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Key and columns of the rows that are not deleted; columns this shard does not have are null."""
+        length = self.entry.rows
+        columns = {KEY: self.whole[KEY]}
+        for column in self.schema.columns:
+            has = column.name in self.whole.column_names
+            columns[column.name] = self.whole[column.name].cast(column.type) if has else pa.chunked_array([pa.nulls(length, column.type)])
+        table = pa.table(columns)
+        return table if self.rows is None else table.take(pa.array(self.rows))
+
+    def local(self, rows: Indices) -> Indices:
+        """Return rows of the shard's files for rows among those not deleted."""
+        return rows if self.rows is None else self.rows[rows]
+
+    def records(self, field: str) -> RecordTable | None:
+        """Return this field's records, None where the shard has none."""
+        if field not in self._records:
+            has = field in self.whole.column_names and len(self.whole)
+            self._records[field] = RecordTable(self.whole[field].chunk(0)) if has else None
+        return self._records[field]
+
+    def find(self, hashes: NDArray[np.uint64], keys: Sequence[str]) -> Indices:
+        """Return the row (among those not deleted) of each key, -1 where it is not here."""
+        ascending, rows = self._keys
+        found = np.full(len(keys), -1, np.int64)
+        begins = np.searchsorted(ascending, hashes, "left")
+        ends = np.searchsorted(ascending, hashes, "right")
+        column = self.whole[KEY]
+        for place in np.flatnonzero(begins < ends).tolist():
+            for candidate in rows[begins[place] : ends[place]].tolist():
+                if column[candidate].as_py() == keys[place]:
+                    found[place] = self._not_deleted(candidate)
+        return found
+
+    def _not_deleted(self, row: int) -> int:
+        if self.rows is None:
+            return row
+        place = int(np.searchsorted(self.rows, row))
+        return place if place < len(self.rows) and self.rows[place] == row else -1
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """The key hashes in ascending order, deleted rows included."""
+        return self._keys[0]
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+        path = self.store / FOLDER / self.entry.keys.name
+        data = np.memmap(path, np.uint8, "r")
+        check_digests(data, path, self.entry.keys)
+        count = self.entry.rows
+        if data[:8].tobytes() != KEYS_MAGIC or int(data[8:16].view(np.uint64)[0]) != count or len(data) != 16 + 12 * count:
+            raise CorruptStoreError(f"{path}: not the key index of {count} rows; run `pixstore verify {self.store}`")
+        return data[16 : 16 + 8 * count].view(np.uint64), data[16 + 8 * count :].view(np.uint32)
+
+    def _open_table(self) -> pa.Table:
+        path = self.store / FOLDER / self.entry.table.name
+        with pa.memory_map(str(path)) as file:
+            buffer = file.read_buffer()
+        check_digests(np.frombuffer(buffer, np.uint8), path, self.entry.table)
+        with pa.ipc.open_file(buffer) as reader:
+            table = reader.read_all()
+        if len(table) != self.entry.rows:
+            raise CorruptStoreError(f"{path}: {len(table)} rows where the manifest says {self.entry.rows}")
+        _check_paths(table, path)
+        return table
+
+
+def _kept_rows(entry: ShardEntry) -> Indices | None:
+    if not entry.deleted:
+        return None
+    kept = np.ones(entry.rows, bool)
+    for start, stop in entry.deleted:
+        kept[start:stop] = False
+    return np.flatnonzero(kept)
+
+
+def check_size(path: Path, file: ShardFile) -> None:
+    """Raise StoreTruncatedError or CorruptStoreError where a file has not the size that the manifest says."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise CorruptStoreError(f"{path}: missing, though the manifest names it; was the store copied whole?") from error
+    if file.bytes is None or size == file.bytes:
+        return
+    if size < file.bytes:
+        raise StoreTruncatedError(f"{path}: needs {file.bytes:,} bytes, has {size:,}; copy it again, or restore it")
+    raise CorruptStoreError(f"{path}: has {size:,} bytes where the manifest says {file.bytes:,}; something else wrote to it")
+
+
+def check_digests(data: NDArray[np.uint8], path: Path, file: ShardFile) -> None:
+    """Raise CorruptStoreError naming the first tile whose digest is not the manifest's."""
+    found = [int(each) for each in codec.hash_tiles(data, TILE_BYTES)]
+    expected = list(file.digests or ())
+    if found == expected:
+        return
+    bad = next((tile for tile, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), min(len(found), len(expected)))
+    raise CorruptStoreError(f"{path}: damaged within {TILE_BYTES:,} bytes from byte {bad * TILE_BYTES:,} (its digest does not match)")
+
+
+def _check_paths(table: pa.Table, path: Path) -> None:
+    for column in table.columns:
+        if column.type != RECORD_TYPE or not len(table):
+            continue
+        paths = column.chunk(0).field(0).dictionary
+        inside = pc.and_(pc.starts_with(paths, f"{FOLDER}/"), pc.invert(pc.match_substring_regex(paths, r"(^|/)\.\.(/|$)")))
+        if not pc.all(inside, min_count=0).as_py():
+            raise CorruptStoreError(f"{path}: names a file outside the store: {paths.filter(pc.invert(inside))[0].as_py()!r}")
+
+
+def extents_of(records: RecordTable, rows: Indices, root: str) -> Extents:
+    """Return where these rows' records lie; `root` ends with a separator."""
+    file = records.file[rows]
+    if len(records.paths) == 1:
+        paths = [root + records.paths[0].as_py()]
+        return Extents(paths, np.zeros(len(rows), np.uint32), records.offset[rows], records.length[rows])
+    used, place = np.unique(file, return_inverse=True)
+    paths = [root + each for each in records.paths.take(pa.array(used)).to_pylist()]
+    return Extents(paths, place.astype(np.uint32), records.offset[rows], records.length[rows])
+
+
+def missing_places(records: RecordTable | None, rows: Indices) -> Indices:
+    """Return which of these rows have no record in this field, as places in `rows`."""
+    if records is None:
+        return np.arange(len(rows))
+    return np.flatnonzero(~records.present[rows]) if records.present is not None else np.empty(0, np.int64)

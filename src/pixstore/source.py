@@ -1,0 +1,75 @@
+"""The contract for sources: somebody else's data, read where it lies and never trusted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from pixstore.rows import Indices, Records
+from pixstore.schema import Schema
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that a source left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What a user may state about a source."""
+
+    label_from: str | None = None
+    """"folder", a regular expression with one group, or a CSV file with key and label."""
+
+
+@dataclass
+class SourceReport:
+    """What opening a source found besides its samples."""
+
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Source(ABC):
+    """One foreign layout; a module under sources/ ends in `SOURCE = MySource`. An instance is an open source and a `Rows`."""
+
+    name: ClassVar[str]
+    """What people call this layout: "image folder", "CIFAR-10 python batches" …"""
+    report: SourceReport
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, path: Path) -> bool:
+        """Return whether this path looks like the layout. Cheap, reads a few bytes, never raises for foreign content."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path, options: SourceOptions) -> Source:
+        """Open the source. Raises a PixstoreError that names the file and the reason where it cannot be used."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> Schema: ...
+
+    @property
+    @abstractmethod
+    def table(self) -> pa.Table: ...
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @abstractmethod
+    def locate(self, field: str, rows: Indices) -> Records | None: ...
+
+    @abstractmethod
+    def read(self, field: str, rows: Indices) -> Records: ...
+
+    def close(self) -> None:  # noqa: B027  sources that hold no file have nothing to release
+        """Release files; may be called more than once."""

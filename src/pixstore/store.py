@@ -1,0 +1,166 @@
+"""The rows of one version of a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pixstore import codec, registry
+from pixstore.engine import ShardReader
+from pixstore.errors import BadRow, MissingRecordError
+from pixstore.manifest import Manifest, load
+from pixstore.rows import Buffer, Extents, Indices, Records
+from pixstore.schema import KEY, Field, Format, Schema
+from pixstore.shard import FOLDER, RecordTable, Shard, extents_of, missing_places
+
+
+class StoreRows:
+    """One version of a store as `Rows`: shard after shard, deleted rows left out."""
+
+    def __init__(self, path: Path, version: int | None = None) -> None:
+        self.path = path
+        self.manifest: Manifest = load(path, version)
+        self.shards = [Shard(path, entry, self.manifest.schema) for entry in self.manifest.shards]
+        self._starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
+        self._root = f"{path}{os.sep}"
+        self._readers: dict[int, ShardReader] = {}
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def schema(self) -> Schema:
+        return self.manifest.schema
+
+    @cached_property
+    def table(self) -> pa.Table:
+        if not self.shards:
+            return pa.schema([(KEY, pa.string()), *self.schema.columns]).empty_table()
+        return pa.concat_tables([shard.table for shard in self.shards])
+
+    def locate(self, field: str, rows: Indices) -> Records | None:
+        """Return the records of these rows; None where an engine keeps no plain bytes.
+
+        Raises MissingRecordError naming the rows that have no record in this field.
+        """
+        parts = list(self._parts(field, rows))
+        if any(records is not None and not records.is_located for _, records, _, _ in parts):
+            return None
+        self._require_present(field, rows, parts)
+        located = [extents_of(records, local, self._root) for _, records, local, _ in parts if records is not None]
+        return self._records(field, rows, parts, _joined(located, [places for *_, places in parts], len(rows)))
+
+    def read(self, field: str, rows: Indices) -> Records:
+        """Return the records of these rows as buffers, read through each engine's own library."""
+        parts = list(self._parts(field, rows))
+        self._require_present(field, rows, parts)
+        buffers: list[Buffer] = [b""] * len(rows)
+        for shard, _, local, places in parts:
+            for place, buffer in zip(places.tolist(), self._reader(shard).read(field, local.tolist()), strict=True):
+                buffers[place] = buffer
+        return self._records(field, rows, parts, buffers)
+
+    def absent(self, field: str, rows: Indices) -> Indices:
+        """Return the places in `rows` that were written without this field."""
+        missing = [places[missing_places(records, local)] for _, records, local, places in self._parts(field, rows)]
+        return np.sort(np.concatenate(missing)) if missing else np.empty(0, np.int64)
+
+    def find(self, keys: Sequence[str]) -> Indices:
+        """Return the row of each key, -1 where there is none."""
+        hashes = codec.hash_keys(pa.array(keys, pa.string()))
+        found = np.full(len(keys), -1, np.int64)
+        for start, shard in zip(self._starts.tolist(), self.shards, strict=False):
+            here = shard.find(hashes, keys)
+            found = np.where((found < 0) & (here >= 0), start + here, found)
+        return found
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def _parts(self, field: str, rows: Indices) -> Iterator[tuple[int, RecordTable | None, Indices, Indices]]:
+        """Yield (shard number, its records, rows in its files, places in `rows`) for each shard that these rows touch."""
+        self.schema.field(field)
+        if len(self.shards) == 1:
+            yield 0, self.shards[0].records(field), self.shards[0].local(rows), np.arange(len(rows))
+            return
+        owners = np.searchsorted(self._starts, rows, "right") - 1
+        order = np.argsort(owners, kind="stable")
+        numbers, begins = np.unique(owners[order], return_index=True)
+        for number, places in zip(numbers.tolist(), np.split(order, begins[1:]), strict=False):
+            shard = self.shards[number]
+            yield number, shard.records(field), shard.local(rows[places] - self._starts[number]), places
+
+    def _records(
+        self,
+        field: str,
+        rows: Indices,
+        parts: list[tuple[int, RecordTable | None, Indices, Indices]],
+        place: Extents | list[Buffer],
+    ) -> Records:
+        formats: dict[Format, int] = {}
+        format_index = np.zeros(len(rows), np.int32)
+        checksum = np.empty(len(rows), np.uint64)
+        for number, records, local, places in parts:
+            assert records is not None, "rows without a record were refused before"
+            uniform = self.shards[number].entry.formats.get(field)
+            found, index = ([uniform], None) if uniform is not None else records.formats(local)
+            known = np.array([formats.setdefault(each, len(formats)) for each in found], np.int32)
+            format_index[places] = known[0] if index is None else known[index]
+            checksum[places] = records.checksum[local]
+        seed = codec.seeds(field, self._keys(rows))
+        return Records(place, list(formats), format_index, lambda number: self._name(int(rows[number])), checksum, seed)
+
+    def _keys(self, rows: Indices) -> pa.Array:
+        column = self.table[KEY]
+        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
+            taken = column.slice(int(rows[0]), len(rows))
+        else:
+            taken = column.take(pa.array(rows))
+        return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
+
+    def _name(self, row: int) -> tuple[int, str, str]:
+        number = int(np.searchsorted(self._starts, row, "right")) - 1
+        pixels = self.shards[number].entry.pixels
+        return row, self.table[KEY][row].as_py(), str(self.path / FOLDER / pixels.name) if pixels else str(self.path)
+
+    def _require_present(self, field: str, rows: Indices, parts: list[tuple[int, RecordTable | None, Indices, Indices]]) -> None:
+        missing = [int(places[gap]) for _, records, local, places in parts for gap in missing_places(records, local)]
+        if missing:
+            bad = [BadRow(*self._name(int(rows[place])), f"has no {field!r}") for place in sorted(missing)]
+            raise MissingRecordError("", bad)
+
+    def _reader(self, number: int) -> ShardReader:
+        if number not in self._readers:
+            entry = self.shards[number].entry
+            assert entry.pixels is not None
+            schema = shard_schema(self.schema, entry.formats)
+            self._readers[number] = registry.engine(entry.engine).open(self.path / FOLDER / entry.pixels.name, schema)
+        return self._readers[number]
+
+
+def shard_schema(schema: Schema, formats: Mapping[str, Format]) -> Schema:
+    """Return the schema as one shard's engine sees it: shape and dtype only where every record of the shard has them."""
+    for each in schema.fields:
+        uniform = formats.get(each.name, Format(each.codec, None, None))
+        schema = schema.with_field(Field(each.name, uniform.codec or each.codec, uniform.shape, uniform.dtype))
+    return schema
+
+
+def _joined(located: list[Extents], places: list[Indices], count: int) -> Extents:
+    """Return one Extents in the order asked from one per shard."""
+    if len(located) == 1:
+        return located[0]
+    paths: list[str] = []
+    file, offset, length = np.zeros(count, np.uint32), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for extents, where in zip(located, places, strict=True):
+        file[where] = extents.file + np.uint32(len(paths))
+        offset[where], length[where] = extents.offset, extents.length
+        paths.extend(extents.paths)
+    return Extents(paths, file, offset, length)
