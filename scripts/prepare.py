@@ -17,12 +17,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import toolchain
-from toolchain import LOG, NATIVE, PYTHON, ROOT, VENV, SetupError, require, succeeds
+from toolchain import LOCK, LOG, NATIVE, PYTHON, ROOT, UV, VENV, SetupError, require, succeeds
 
 STATE = VENV / "prepared.json"
-LOCK = ROOT / "requirements.lock"
 WHEELS = VENV / "wheels"
-UV = VENV / "uv" / "bin" / "uv"
 
 
 def main() -> int:
@@ -98,7 +96,7 @@ def bring_venv() -> None:
         importlib.invalidate_caches()
 
 
-def pip() -> list[str | Path]:
+def pip() -> list[object]:
     """Return the command of a pip that runs on this Python: its own, the one in ensurepip, or one unpacked from a system package."""
     if has_pip():
         return [sys.executable, "-m", "pip"]

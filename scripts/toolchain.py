@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NATIVE = ROOT / "native"
+LOCK = ROOT / "requirements.lock"
+UV = VENV / "uv" / "bin" / "uv"
 LOG = VENV / "prepare.log"
 SHOWN_LINES = 15
 
@@ -43,7 +45,7 @@ def environment() -> dict[str, str]:
     return found
 
 
-def succeeds(command: Sequence[str | Path], *, cwd: Path = ROOT, extra: Mapping[str, str] | None = None) -> bool:
+def succeeds(command: Sequence[object], *, cwd: Path = ROOT, extra: Mapping[str, str] | None = None) -> bool:
     """Run a command with its output in the log; return whether it ended well. A missing program is a failure."""
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
@@ -65,7 +67,7 @@ def succeeds(command: Sequence[str | Path], *, cwd: Path = ROOT, extra: Mapping[
     return done.returncode == 0
 
 
-def require(command: Sequence[str | Path], failure: str, *, cwd: Path = ROOT, extra: Mapping[str, str] | None = None) -> None:
+def require(command: Sequence[object], failure: str, *, cwd: Path = ROOT, extra: Mapping[str, str] | None = None) -> None:
     """Run a command; where it fails raise SetupError with the last lines of its output."""
     start = LOG.stat().st_size if LOG.exists() else 0
     if succeeds(command, cwd=cwd, extra=extra):
@@ -76,7 +78,7 @@ def require(command: Sequence[str | Path], failure: str, *, cwd: Path = ROOT, ex
     raise SetupError("\n".join([*lines, f"{failure} (the whole log: {LOG.relative_to(ROOT)})"]))
 
 
-def output(command: Sequence[str | Path]) -> str | None:
+def output(command: Sequence[object]) -> str | None:
     """Return what a command prints, None where it is missing or fails."""
     try:
         done = subprocess.run(

@@ -6,6 +6,8 @@ for all rows at once, by row, key and place.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,6 +45,8 @@ __all__ = [
 
 Arrays: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 
+NOTHING = Format(None, (0, 0, 3), "uint8")
+"""What a bad record decodes to where nothing is known of its shape."""
 NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG}
 
 
@@ -89,25 +93,25 @@ def _each_slot(slots: Any, count: int) -> list[NDArray[np.uint8]]:
     return slots if isinstance(slots, list) else list(slots.reshape(count, -1))
 
 
-def _used(records: Records) -> list[int]:
-    """Return the numbers of the formats that occur; the first one where there are no records."""
-    if len(records.formats) == 1 or not len(records):
-        return [*range(len(records.formats))][:1]
-    return [int(number) for number in np.unique(records.format)]
+def _used(records: Records) -> Sequence[Format]:
+    """Return the formats that occur; the first one where there are no records."""
+    if len(records.formats) == 1:
+        return records.formats
+    if not len(records):
+        return records.formats[:1]
+    return [records.formats[number] for number in np.flatnonzero(np.bincount(records.format)).tolist()]
 
 
 def _allocate(records: Records, out: NDArray[Any] | None) -> tuple[Arrays, Any]:
     """Return the arrays to fill, and the same memory as the core takes it: one buffer of equal slots, or one buffer each."""
-    known = [records.formats[number] for number in _used(records) if records.formats[number].is_known]
-    layouts = {(each.shape, each.dtype) for each in known}
+    layouts = {(each.shape, each.dtype) for each in _used(records) if each.is_known}
     if len(layouts) == 1:
         shape, dtype = layouts.pop()
         array = _prepared((len(records), *(shape or ())), np.dtype(dtype), out)
         return array, _as_bytes(array)
     if out is not None:
         raise InvalidInputError("these images differ in shape or dtype: 'out' takes only equal ones; leave it away to get a list")
-    nothing = Format(None, (0, 0, 3), "uint8")
-    chosen = [each if each.is_known else nothing for each in records.formats]
+    chosen = [each if each.is_known else NOTHING for each in records.formats]
     arrays = [np.empty(chosen[number].shape or (), chosen[number].dtype) for number in records.format.tolist()]
     return arrays, [_as_bytes(array) for array in arrays]
 
@@ -124,21 +128,28 @@ def _fill(records: Records, slots: Any, threads: int, verify: bool, io: Io) -> l
     if not len(records):
         return []
     used = _used(records)
-    codecs = np.array([NUMBERS.get(each.codec or "", OTHER) for each in records.formats], np.uint8)
-    if (codecs[used] == OTHER).any():
-        return _fill_mixed(records, slots, codecs[records.format] == OTHER, threads, verify, io)
-    shapes = np.array([_core_shape(each) for each in records.formats], np.int32).reshape(-1, 3)
-    one = used if len(used) == 1 else records.format
-    options = {**checks(records, verify), "io": io, "threads": threads}
-    return list(core().decode(core_place(records.place), codecs[one], shapes[one], slots, **options))
+    if any(each.codec not in NUMBERS for each in used):
+        others = np.array([each.codec not in NUMBERS for each in records.formats], np.bool_)
+        return _fill_mixed(records, slots, others[records.format], threads, verify, io)
+    if len(used) == 1:
+        codecs, shapes = _core_format(used[0])
+    else:
+        each_format = [_core_format(each) for each in records.formats]
+        codecs = np.concatenate([codec for codec, _ in each_format])[records.format]
+        shapes = np.concatenate([shape for _, shape in each_format])[records.format]
+    # One record is no work for a pool of threads.
+    options = {**checks(records, verify), "io": io, "threads": threads or int(len(records) == 1)}
+    return list(core().decode(core_place(records.place), codecs, shapes, slots, **options))
 
 
-def _core_shape(known: Format) -> tuple[int, int, int]:
-    """Return (height, width, channels) as the core takes it; raw records have any shape, and the core does not look at it."""
-    if known.codec == "raw" or known.shape is None or not 2 <= len(known.shape) <= 3:
-        return 1, 1, 1
-    height, width, *channels = known.shape
-    return height, width, channels[0] if channels else 1
+@functools.lru_cache(4096)
+def _core_format(known: Format) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return codec number and (height, width, channels) as the core takes them for one record, and for all of this format.
+
+    Raw records have any shape; the core looks at their size alone.
+    """
+    shape = (1, 1, 1) if known.codec == "raw" or known.shape is None else (*known.shape, 1, 1)[:3]
+    return np.array([NUMBERS.get(known.codec or "", OTHER)], np.uint8), np.array([shape], np.int32)
 
 
 def _fill_mixed(records: Records, slots: Any, others: NDArray[np.bool_], threads: int, verify: bool, io: Io) -> list[Failure]:

@@ -24,6 +24,7 @@ HEAD_BYTES = 512
 
 NOT_IMAGES = (
     (b"version https://git-lfs", "missing", "Git LFS pointer: run 'git lfs pull'"),
+    (b"\x89PNG", "corrupt", "PNG with a damaged signature: was it transferred as text?"),
     (b"%PDF", "unsupported", "PDF document: export its pages as images"),
     (b"PK\x03\x04", "unsupported", "ZIP archive, not an image"),
     (b"\x1f\x8b", "unsupported", "gzip file, not an image: unpack it"),

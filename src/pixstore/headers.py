@@ -10,9 +10,13 @@ from typing import Protocol
 
 RAW, RAW_PLANAR, PNG, JPEG, OTHER = 0, 1, 2, 3, 255
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_DEFLATED = 1032
+"""Deflate shrinks nothing by more than this factor."""
 PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+JUNK_BYTES = 1 << 16
+JPEG_HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
+JPEG_FRAMES = {*JPEG_HUFFMAN_FRAMES, 0xC9, 0xCA}
 JPEG_OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 
 
@@ -26,6 +30,8 @@ class RecordFailedError(Exception):
 
 
 class Record(Protocol):
+    """Stored bytes that are read piece by piece."""
+
     size: int
 
     def read(self, start: int, count: int) -> bytes: ...
@@ -33,6 +39,8 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Header:
+    """What a header says of the decoded image; palettes count as expanded."""
+
     codec: int
     height: int = 0
     width: int = 0
@@ -53,6 +61,7 @@ def png_chunks(record: Record) -> Iterator[tuple[bytes, int, int]]:
 
 
 def png_chunk(record: Record, name: bytes, start: int, length: int) -> bytes:
+    """Return the data of a chunk, checked against its CRC."""
     if start + length + 4 > record.size:
         raise RecordFailedError("corrupt", f"truncated PNG: chunk {name!r} ends beyond the {record.size} bytes")
     data = record.read(start, length)
@@ -61,7 +70,7 @@ def png_chunk(record: Record, name: bytes, start: int, length: int) -> bytes:
     return data
 
 
-def _png_ihdr(record: Record) -> tuple[int, int, int, int, int]:
+def png_ihdr(record: Record) -> tuple[int, int, int, int, int]:
     """Return width, height, depth, colour type and interlacing."""
     name, start, length = next(png_chunks(record))
     if (name, length) != (b"IHDR", 13):
@@ -75,8 +84,10 @@ def _png_ihdr(record: Record) -> tuple[int, int, int, int, int]:
 
 
 def _png_header(record: Record) -> Header:
-    width, height, depth, colour, _ = _png_ihdr(record)
-    channels, has_palette = PNG_CHANNELS[colour], colour != 3
+    width, height, depth, colour, _ = png_ihdr(record)
+    if height * ((width * depth * PNG_SAMPLES[colour] + 7) // 8) // MOST_DEFLATED > record.size:
+        raise RecordFailedError("corrupt", f"PNG: {record.size} bytes cannot hold {width} x {height} pixels")
+    channels, has_palette = 3 if colour == 3 else PNG_SAMPLES[colour], colour != 3
     for name, start, length in png_chunks(record):
         if name == b"PLTE":
             has_palette = True
@@ -93,25 +104,39 @@ def _png_header(record: Record) -> Header:
     return Header(PNG, height, width, channels, depth // 8 or 1)
 
 
-def _jpeg_header(record: Record) -> Header:
+def _jpeg_header(record: Record, max_pixels: int) -> Header:
     position = 2
     while position + 4 <= record.size:
         marker, kind, length = struct.unpack(">BBH", record.read(position, 4))
-        if marker != 0xFF:
-            raise RecordFailedError("corrupt", f"JPEG without a marker at byte {position}")
-        if kind == 0xFF:
-            position += 1
-        elif kind in (0x00, 0xD9, 0xDA):
+        if marker != 0xFF or kind == 0xFF:
+            position += _distance_to_marker(record.read(position, JUNK_BYTES))
+        elif kind in (0xD9, 0xDA):
             break
-        elif kind == 0x01 or 0xD0 <= kind <= 0xD8:
+        elif kind in (0x00, 0x01) or 0xD0 <= kind <= 0xD8:
             position += 2
         elif kind in JPEG_OTHER_FRAMES:
             raise RecordFailedError("unsupported", "JPEG of a lossless, hierarchical or arithmetic kind")
         elif kind in JPEG_FRAMES:
-            return _jpeg_frame(record.read(position + 4, 6))
+            header = _jpeg_frame(record.read(position + 4, 6))
+            _check_size(header.width, header.height, max_pixels)
+            _check_jpeg_bytes(record.size, kind, header)
+            return header
         else:
             position += 2 + length
     raise RecordFailedError("corrupt", f"truncated JPEG: no image header in {record.size} bytes")
+
+
+def _distance_to_marker(junk: bytes) -> int:
+    """Return how many bytes come before the next marker; as libjpeg does, we step over bytes between segments and FF repeated."""
+    found = len(junk) - len(junk.lstrip(b"\xff")) - 1 if junk[:1] == b"\xff" else junk.find(b"\xff")
+    return len(junk) if found < 0 else found
+
+
+def _check_jpeg_bytes(size: int, kind: int, header: Header) -> None:
+    # Huffman codes spend at least one bit on a block, and no block is more than 32 pixels wide or high.
+    blocks = -(-header.width // 32) * -(-header.height // 32)
+    if kind in JPEG_HUFFMAN_FRAMES and blocks > size * 8:
+        raise RecordFailedError("corrupt", f"JPEG: {size} bytes cannot hold {header.width} x {header.height} pixels")
 
 
 def _jpeg_frame(frame: bytes) -> Header:
@@ -126,15 +151,14 @@ def _jpeg_frame(frame: bytes) -> Header:
 
 
 def read_header(record: Record, max_pixels: int) -> Header:
+    """Return what the header says; codec OTHER where the bytes are neither PNG nor JPEG. Raises RecordFailedError."""
     magic = record.read(0, 8)
     if magic == PNG_SIGNATURE:
-        width, height, *_ = _png_ihdr(record)
+        width, height, *_ = png_ihdr(record)
         _check_size(width, height, max_pixels)
         return _png_header(record)
     if magic[:3] == b"\xff\xd8\xff":
-        header = _jpeg_header(record)
-        _check_size(header.width, header.height, max_pixels)
-        return header
+        return _jpeg_header(record, max_pixels)
     return Header(OTHER)
 
 

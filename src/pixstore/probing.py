@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,12 @@ from pixstore.core import core
 from pixstore.errors import BadRow
 from pixstore.headers import JPEG, OTHER, PNG, RecordFailedError
 from pixstore.records import Failure, bad_rows, core_place, good_mask, record_error, take
-from pixstore.rows import WHOLE_FILE, Buffer, Extents, Place, Records
+from pixstore.rows import Buffer, Records
 from pixstore.schema import Format
 
+Codes: TypeAlias = NDArray[np.uint8]
+
 NAMES = {PNG: "png", JPEG: "jpeg"}
-MAX_DEFLATE_RATIO = 1032
-MIN_SUSPECT_BYTES = 1024
 FETCHED_AT_ONCE = 64
 
 
@@ -60,13 +59,11 @@ def probe_all(records: Records) -> tuple[Records, list[Failure]]:
 
 def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
     """Return the formats found, the number of each record's format among them, and what failed."""
-    place = core_place(records.place)
-    codecs, shapes, sample_bytes, failures = core().probe(place)
-    failures = [*failures, *_impossible(records.place, codecs, shapes)]
-    columns = np.column_stack([codecs, shapes, sample_bytes]).astype(np.int64)
-    distinct, inverse = np.unique(columns, axis=0, return_inverse=True)
-    found = [_format(*row) for row in distinct.tolist()]
-    number: NDArray[np.int32] = inverse.reshape(-1).astype(np.int32)
+    codecs, shapes, sample_bytes, failures = core().probe(core_place(records.place))
+    failures = list(failures)
+    first, inverse = _distinct(codecs, shapes, sample_bytes)
+    found = [_format(int(codecs[index]), shapes[index].tolist(), int(sample_bytes[index])) for index in first.tolist()]
+    number: NDArray[np.int32] = inverse.astype(np.int32)
     failed = {index for index, _, _ in failures}
     others = [index for index in np.flatnonzero(codecs == OTHER).tolist() if index not in failed]
     for start in range(0, len(others), FETCHED_AT_ONCE):
@@ -74,32 +71,19 @@ def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], l
     return found, number, sorted(failures)
 
 
-def _format(codec: int, height: int, width: int, channels: int, sample_bytes: int) -> Format:
+def _distinct(codecs: Codes, shapes: NDArray[np.int32], sample_bytes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first record of each distinct format, and which of these each record has."""
+    # Height and width are below 2**28, as their product is below the limit of pixels: one number holds everything.
+    size = (shapes[:, 0].astype(np.int64) << 28) | shapes[:, 1]
+    rest = ((codecs == JPEG).astype(np.int64) << 6) | (shapes[:, 2] << 3) | sample_bytes
+    _, first, inverse = np.unique((size << 7) | rest, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _format(codec: int, shape: list[int], sample_bytes: int) -> Format:
     if codec not in NAMES:
         return Format(None, None, None)
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    return Format(NAMES[codec], shape, "uint16" if sample_bytes == 2 else "uint8")
-
-
-def _impossible(place: Place, codecs: NDArray[np.uint8], shapes: NDArray[np.int32]) -> list[Failure]:
-    """Return the PNGs that are too short to hold their pixels, so that nobody allocates those."""
-    # A bit per pixel is the least that any PNG needs before compression.
-    needed = shapes[:, :2].prod(1, dtype=np.int64) // 8 // MAX_DEFLATE_RATIO
-    suspects = np.flatnonzero((codecs == PNG) & (needed > MIN_SUSPECT_BYTES)).tolist()
-    sizes = {index: _size(place, index) for index in suspects}
-    return [
-        (index, "corrupt", f"{sizes[index]} bytes cannot hold {shapes[index, 1]} x {shapes[index, 0]} pixels")
-        for index in suspects
-        if sizes[index] < needed[index]
-    ]
-
-
-def _size(place: Place, index: int) -> int:
-    if isinstance(place, list):
-        return len(place[index])
-    if isinstance(place, Extents) and place.length[index] == WHOLE_FILE:
-        return os.path.getsize(place.paths[place.file[index]])
-    return int(place.length[index])
+    return Format(NAMES[codec], tuple(shape if shape[2] > 1 else shape[:2]), "uint16" if sample_bytes == 2 else "uint8")
 
 
 def _probe_others(records: Records, rows: list[int], found: list[Format], number: NDArray[np.int32], failures: list[Failure]) -> None:

@@ -68,7 +68,7 @@ def record_error(records: Records, failures: Sequence[Failure]) -> RecordError:
 
 def checks(records: Records, verify: bool) -> dict[str, NDArray[np.uint64] | None]:
     """Return the arguments by which the core checks the records, none where it shall not."""
-    return {"checksums": records.checksum, "seeds": records.seed} if verify else {}
+    return {"checksums": records.checksum, "seeds": records.seed} if verify and records.checksum is not None else {}
 
 
 def fetch(records: Records, *, threads: int | None = None, verify: bool = True, io: Io = "map") -> list[bytes]:

@@ -30,6 +30,7 @@ from pixstore.headers import (
     JPEG,
     OTHER,
     PNG,
+    PNG_SAMPLES,
     PNG_SIGNATURE,
     RAW,
     RAW_PLANAR,
@@ -38,8 +39,9 @@ from pixstore.headers import (
     RecordFailedError,
     png_chunk,
     png_chunks,
+    png_ihdr,
     read_header,
-)  # fmt: skip
+)
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
 Place: TypeAlias = (
@@ -294,7 +296,10 @@ def decode(
     threads: int = 0,
 ) -> list[Failure]:
     """Read, check and decode n records into their slots; zero the slots of those that failed."""
-    slots = _slots(out, _count(place))
+    count = _count(place)
+    slots = _slots(out, count)
+    if len(codecs) not in (1, count) or len(shapes) not in (1, count):
+        raise ValueError(f"{len(codecs)} codecs and {len(shapes)} shapes for {count} records: one row, or one for each, is needed")
 
     def work(index: int, record: Record) -> None:
         data = _read_checked(record, index, checksums, seeds, max_bytes)
@@ -365,36 +370,42 @@ def _load(reader: Callable[[streams.BytesIO], Image.Image], data: bytes) -> NDAr
 
 def _decode_png(record: Record, header: Header) -> NDArray[Any]:
     chunks = [(name, png_chunk(record, name, start, length)) for name, start, length in png_chunks(record)]
-    if header.sample_bytes == 2:
-        packed = b"".join(data for name, data in chunks if name == b"IDAT")
-        return _decode_png_samples(packed, header, bool(chunks[0][1][12]))
-    kept = [_png_pack(name, data) for name, data in chunks if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")]
-    return _load(PngImageFile, b"".join([PNG_SIGNATURE, *kept]))
+    _, _, depth, colour, interlaced = png_ihdr(record)
+    passes = _png_passes(header, bool(interlaced))
+    row_bytes = [(len(range(x, header.width, dx)) * depth * PNG_SAMPLES[colour] + 7) // 8 for _, x, _, dx in passes]
+    heights = [len(range(y, header.height, dy)) for y, _, dy, _ in passes]
+    stream = _inflate(b"".join(data for name, data in chunks if name == b"IDAT"), [*zip(heights, row_bytes, strict=True)])
+    if depth < 16:
+        kept = [_png_pack(name, data) for name, data in chunks if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")]
+        return _load(PngImageFile, b"".join([PNG_SIGNATURE, *kept]))
+    pixels = np.empty((header.height, header.width, header.channels), np.uint16)
+    for (y, x, dy, dx), filtered in zip(passes, stream, strict=True):
+        part = pixels[y::dy, x::dx]
+        part[:] = _unfilter(filtered[:, 0], filtered[:, 1:].reshape(len(part), part.shape[1], -1)).view(">u2")
+    return pixels
+
+
+def _png_passes(header: Header, interlaced: bool) -> list[tuple[int, int, int, int]]:
+    """Return first row, first column, row step and column step of each pass that has pixels."""
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    return [each for each in passes if each[0] < header.height and each[1] < header.width]
+
+
+def _inflate(packed: bytes, parts: list[tuple[int, int]]) -> list[Bytes]:
+    """Return the filtered rows, each with its filter's number in front, of parts of so many rows of so many bytes."""
+    sizes = [height * (1 + row_bytes) for height, row_bytes in parts]
+    try:
+        stream = zlib.decompressobj().decompress(packed, sum(sizes))
+    except zlib.error as error:
+        raise RecordFailedError("corrupt", f"does not decode: {error}") from error
+    if len(stream) < sum(sizes):
+        raise RecordFailedError("corrupt", f"truncated PNG: {len(stream)} of {sum(sizes)} bytes of pixels")
+    flat = np.split(np.frombuffer(stream, np.uint8), np.cumsum(sizes)[:-1])
+    return [rows.reshape(height, 1 + row_bytes) for rows, (height, row_bytes) in zip(flat, parts, strict=True)]
 
 
 def _png_pack(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I4s", len(data), name) + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
-
-
-def _decode_png_samples(packed: bytes, header: Header, interlaced: bool) -> NDArray[np.uint16]:
-    pixels = np.empty((header.height, header.width, header.channels), np.uint16)
-    parts = [pixels[y::dy, x::dx] for y, x, dy, dx in (ADAM7 if interlaced else ((0, 0, 1, 1),))]
-    parts = [part for part in parts if part.size]
-    step = 2 * header.channels
-    try:
-        stream = zlib.decompressobj().decompress(packed, sum(len(part) * (1 + part.shape[1] * step) for part in parts))
-    except zlib.error as error:
-        raise RecordFailedError("corrupt", f"does not decode: {error}") from error
-    filtered, position = np.frombuffer(stream, np.uint8), 0
-    for part in parts:
-        height, width, _ = part.shape
-        rows = filtered[position : position + height * (1 + width * step)]
-        if rows.size < height * (1 + width * step):
-            raise RecordFailedError("corrupt", "truncated PNG: its compressed pixels end early")
-        position += rows.size
-        rows = rows.reshape(height, -1)
-        part[:] = _unfilter(rows[:, 0], rows[:, 1:].reshape(height, width, step)).view(">u2")
-    return pixels
 
 
 def _unfilter(filters: Bytes, filtered: Bytes) -> Bytes:

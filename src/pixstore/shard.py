@@ -125,7 +125,7 @@ class RecordTable:
         self.present = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
         self._codec, self._shape, self._dtype = children["codec"], children["shape"], children["dtype"]
 
-    @property
+    @cached_property
     def is_located(self) -> bool:
         return bool(len(self.file) == 0 or (self.file >= 0).any() or (self.present is not None and not self.present.any()))
 

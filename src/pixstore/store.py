@@ -29,6 +29,7 @@ class StoreRows:
         self._starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
         self._root = f"{path}{os.sep}"
         self._readers: dict[int, ShardReader] = {}
+        self._everywhere: dict[str, bool] = {}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -60,13 +61,15 @@ class StoreRows:
         parts = list(self._parts(field, rows))
         self._require_present(field, rows, parts)
         buffers: list[Buffer] = [b""] * len(rows)
-        for shard, _, local, places in parts:
-            for place, buffer in zip(places.tolist(), self._reader(shard).read(field, local.tolist()), strict=True):
+        for shard, records, local, places in parts:
+            for place, buffer in zip(places.tolist(), self._buffers(shard, field, records, local), strict=True):
                 buffers[place] = buffer
         return self._records(field, rows, parts, buffers)
 
     def absent(self, field: str, rows: Indices) -> Indices:
         """Return the places in `rows` that were written without this field."""
+        if self._is_everywhere(field):
+            return np.empty(0, np.int64)
         missing = [places[missing_places(records, local)] for _, records, local, places in self._parts(field, rows)]
         return np.sort(np.concatenate(missing)) if missing else np.empty(0, np.int64)
 
@@ -83,6 +86,13 @@ class StoreRows:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+
+    def _is_everywhere(self, field: str) -> bool:
+        """Return whether every sample has this field."""
+        if field not in self._everywhere:
+            tables = [shard.records(self.schema.field(field).name) for shard in self.shards]
+            self._everywhere[field] = all(each is not None and each.present is None for each in tables)
+        return self._everywhere[field]
 
     def _parts(self, field: str, rows: Indices) -> Iterator[tuple[int, RecordTable | None, Indices, Indices]]:
         """Yield (shard number, its records, rows in its files, places in `rows`) for each shard that these rows touch."""
@@ -131,18 +141,24 @@ class StoreRows:
         return row, self.table[KEY][row].as_py(), str(self.path / FOLDER / pixels.name) if pixels else str(self.path)
 
     def _require_present(self, field: str, rows: Indices, parts: list[tuple[int, RecordTable | None, Indices, Indices]]) -> None:
+        if self._is_everywhere(field):
+            return
         missing = [int(places[gap]) for _, records, local, places in parts for gap in missing_places(records, local)]
         if missing:
             bad = [BadRow(*self._name(int(rows[place])), f"has no {field!r}") for place in sorted(missing)]
             raise MissingRecordError("", bad)
 
-    def _reader(self, number: int) -> ShardReader:
+    def _buffers(self, number: int, field: str, records: RecordTable | None, rows: Indices) -> Sequence[Buffer]:
+        entry = self.shards[number].entry
+        if entry.pixels is None:
+            # Its table points into other shards' pixels, which only its extents find.
+            assert records is not None, "rows without a record were refused before"
+            unchecked = Records(extents_of(records, rows, self._root), [], np.zeros(len(rows), np.int32), lambda place: self._name(place))
+            return codec.fetch(unchecked)
         if number not in self._readers:
-            entry = self.shards[number].entry
-            assert entry.pixels is not None
             schema = shard_schema(self.schema, entry.formats)
             self._readers[number] = registry.engine(entry.engine).open(self.path / FOLDER / entry.pixels.name, schema)
-        return self._readers[number]
+        return self._readers[number].read(field, rows.tolist())
 
 
 def shard_schema(schema: Schema, formats: Mapping[str, Format]) -> Schema:

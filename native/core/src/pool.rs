@@ -66,6 +66,9 @@ fn pool(workers: usize) -> Option<Arc<ThreadPool>> {
 
 /// The thread count that `asked` stands for; 0 is all usable CPUs. Never more than is useful for `tasks` tasks.
 pub fn thread_count(asked: usize, tasks: usize) -> usize {
+    if tasks <= 1 {
+        return 1;
+    }
     let wanted = if asked == 0 { usable_cpus() } else { asked };
     wanted.min(tasks).clamp(1, 1024)
 }

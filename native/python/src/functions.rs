@@ -163,9 +163,10 @@ fn decode<'py>(
     let call = call(io, threads, Limits { pixels: max_pixels, bytes: max_bytes })?;
     let place = place.place()?;
     let shapes = self::shapes(&shapes)?;
-    same_length("codecs", codecs.len(), "shapes", shapes.len())?;
-    if shapes.len() != 1 {
-        same_length("shapes", shapes.len(), "place", place.len())?;
+    for (name, rows) in [("codecs", codecs.len()), ("shapes", shapes.len())] {
+        if rows != 1 {
+            same_length(name, rows, "place", place.len())?;
+        }
     }
     let checksums = self::checksums(checksums.as_ref(), seeds.as_ref(), place.len())?;
     let slots = out.slots(place.len())?;

@@ -1,6 +1,7 @@
 """Measuring which way of keeping images is best: on built-in images or on the user's own."""
 
-from pixstore.bench.results import Bytes, Cell, Results, Seconds, load
-from pixstore.bench.runner import Progress, run
+from pixstore.bench.experiments import EXPERIMENTS
+from pixstore.bench.results import JSON_NAME, Bytes, Cell, Results, Seconds, load
+from pixstore.bench.runner import DEFAULT_BUDGET_SECONDS, DEFAULT_REPEATS, Progress, run
 
-__all__ = ["Bytes", "Cell", "Progress", "Results", "Seconds", "load", "run"]
+__all__ = ["DEFAULT_BUDGET_SECONDS", "DEFAULT_REPEATS", "EXPERIMENTS", "JSON_NAME", "Bytes", "Cell", "Progress", "Results", "Seconds", "load", "run"]

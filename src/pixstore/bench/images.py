@@ -27,7 +27,10 @@ PLAIN_CODECS = ("raw", "raw-planar")
 
 @dataclass
 class Sample:
-    """Images, labels and where they come from. `total` counts the images of the whole source, `notes` say what users must know."""
+    """Images, labels and where they come from. `total` counts the images of the whole source, `notes` say what users must know.
+
+    codec: that of encoded images, where all have the same.
+    """
 
     name: str
     kind: str
@@ -38,6 +41,7 @@ class Sample:
     rows: NDArray[np.int64] | None = None
     dataset: pixstore.Dataset | None = None
     image_field: str = "image"
+    codec: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -80,6 +84,7 @@ class Sample:
             "images": self.total,
             "sampled": len(self),
             "encoded": self.is_encoded,
+            "codec": self.codec,
             "shapes": len(shapes),
             "smallest": list(min(shapes, key=np.prod)),
             "largest": list(max(shapes, key=np.prod)),
@@ -101,13 +106,13 @@ def built_in(count: int, *, seed: int = 0) -> Sample:
     return Sample(name, "synthetic", len(drawn.labels), drawn.images, drawn.labels)
 
 
-def from_source(path: Path, count: int, *, label_from: str | None = None, seed: int = 0) -> Sample:
+def from_source(path: Path, count: int, *, seed: int = 0) -> Sample:
     """Return a seeded sample of up to `count` of the images at `path`, in the source's order.
 
     Images that cannot be decoded are left out and named in the notes. Raises what `pixstore.open` raises, and InvalidInputError
     where nothing at the path can be decoded.
     """
-    dataset = pixstore.open(path, label_from=label_from)
+    dataset = pixstore.open(path)
     if len(dataset) == 0:
         raise InvalidInputError(f"{path}: no images here")
     image_field = dataset.schema.fields[0].name
@@ -126,7 +131,7 @@ def from_source(path: Path, count: int, *, label_from: str | None = None, seed: 
         notes.append(f"{taken.failed} of the images sampled cannot be decoded and are left out; the first: {taken.reason}")
     if len(rows) + taken.failed < len(chosen):
         notes.append(f"a seeded sample of {len(rows):,} of {len(dataset):,} images: no more than {SAMPLE_BYTES / 1e6:.0f} MB are held")
-    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, rows, dataset, image_field, notes)
+    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, rows, dataset, image_field, _codec(dataset, image_field, rows) if encoded else None, notes)
 
 
 class _Taken:
@@ -186,6 +191,11 @@ def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 def _stack(images: Sequence[NDArray[Any]]) -> Images:
     kinds = {(image.shape, image.dtype) for image in images}
     return np.stack(images) if len(kinds) == 1 else list(images)
+
+
+def _codec(dataset: pixstore.Dataset, image_field: str, rows: NDArray[np.int64]) -> str | None:
+    found = {each.codec for each in dataset.formats(rows, field=image_field)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _labels(table: Any, rows: NDArray[np.int64], notes: list[str]) -> NDArray[np.int64]:

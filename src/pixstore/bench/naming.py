@@ -9,19 +9,23 @@ TITLES = {
     "source": "as it lies",
 }
 ENGINES = {"packed": "packed", "files": "files", "lmdb": "LMDB", "hdf5": "HDF5"}
-CODECS = {"png": "PNG", "jpeg": "JPEG", "raw": "raw", "keep": "bytes as they are"}
+CODECS = {"png": "PNG", "jpeg": "JPEG", "raw": "raw"}
 FAMILIES = {"tutorial-png": "files", "tutorial-lmdb": "lmdb", "tutorial-hdf5": "hdf5", "source": "source"}
 
 
-def title(way: str) -> str:
-    """Return "LMDB + PNG" for "lmdb/png", "… , survives power loss" for `@power`, "…, 1 thread" for `@1thread`; else the id."""
+def title(way: str, *, kept: str | None = None) -> str:
+    """Return "LMDB + PNG" for "lmdb/png", "…, power-safe" for `@power`, "…, 1 thread" for `@1thread`; else the id.
+
+    kept: the codec of the images where they are kept as they are, if all have the same: "LMDB + JPEG, kept".
+    """
     if way in TITLES:
         return TITLES[way]
     plain, *marks = way.split("@")
     engine, slash, codec = plain.partition("/")
     if not slash:
         return way
-    words = f"{ENGINES.get(engine, engine)} + {CODECS.get(codec, codec)}"
+    kept_words = f"{CODECS.get(kept, kept)}, kept" if kept else "bytes, kept"
+    words = f"{ENGINES.get(engine, engine)} + {kept_words if codec == 'keep' else CODECS.get(codec, codec)}"
     return words + "".join({"power": ", power-safe", "1thread": ", 1 thread"}.get(mark, f", {mark}") for mark in marks)
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 CellKey: TypeAlias = tuple[str, str]
 """Experiment and way."""
+BISECTIONS = 40
 
 
 class Plan:
@@ -19,6 +20,9 @@ class Plan:
 
     def record(self, key: CellKey, images: int, seconds: float) -> None:
         self._costs.setdefault(key, {}).setdefault(images, []).append(seconds)
+
+    def forget(self) -> None:
+        self._costs.clear()
 
     def predict(self, key: CellKey, images: int) -> float:
         """Return the seconds that one repeat is expected to take; 0 where nothing is known.
@@ -41,20 +45,19 @@ class Plan:
         """Return what one repeat of all these cells is expected to take."""
         return sum(self.predict(key, images) for key in keys)
 
-    def caps(self, keys: Sequence[CellKey], images: int, seconds_left: float) -> dict[CellKey, float]:
-        """Return each cell's own budget in seconds, so that all together fit into what is left.
+    def share(self, keys: Sequence[CellKey], images: int, repeats_left: int, seconds_left: float) -> float:
+        """Return how many seconds each cell may still spend, so that all of them together fit into what is left.
 
-        All cells have the same cap, as high as fits; one repeat is always granted.
+        The same for every cell and as high as fits, so that cheap cells get all their repeats before costly ones get more.
         """
-        once = [self.predict(key, images) for key in keys]
-        low, high = 0.0, max(self.repeats * max(once, default=0.0), 0.1)
-        if sum(self.repeats * each for each in once) <= seconds_left:
-            return dict.fromkeys(keys, high * 1.5)
-        for _ in range(40):
+        needs = [repeats_left * self.predict(key, images) for key in keys]
+        low, high = 0.0, max(needs, default=0.0)
+        if sum(needs) <= seconds_left:
+            return high
+        for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            needed = sum(min(self.repeats * each, max(each, middle)) for each in once)
-            low, high = (middle, high) if needed <= seconds_left else (low, middle)
-        return dict.fromkeys(keys, low)
+            low, high = (middle, high) if sum(min(need, middle) for need in needs) <= seconds_left else (low, middle)
+        return low
 
     def rest_seconds(self, keys: Sequence[CellKey], images: Sequence[int]) -> float:
         """Return what all repeats of these cells at all these cutoffs are expected to take."""

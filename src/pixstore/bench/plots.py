@@ -25,6 +25,7 @@ NAMES = {
     "store-one": "Storing one image",
     "read-one": "Reading one image",
 }
+BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 LABEL_GAP = 0.042
 """Least distance between two labels beside a plot, as part of its height."""
 
@@ -114,7 +115,7 @@ def together(results: Results, many: Sequence[str], images: int) -> Figure:
         Line2D([], [], linestyle="", marker=marks[each][0], color=style.INK, markerfacecolor="white" if each == "store-many" else style.INK, label=marks[each][1])
         for each in many
     ]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.55 / (0.36 * len(ways) + 0.6)), ncols=3, frameon=False)
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.42 / (0.36 * len(ways) + 0.6)), ncols=3, frameon=False)
     _heading(axes, f"Storing and reading {words.count(images, 'image')}", f"{_of(results)}; further left is better, median")
     return figure
 
@@ -126,11 +127,12 @@ def throughput(results: Results, many: Sequence[str], images: int) -> Figure:
     for axes, experiment in zip(panels, many, strict=True):
         rates = [images / seconds if (seconds := results.median(experiment, way, images)) else 0.0 for way in ways]
         _bars(axes, ways, rates, lambda rate: f"{words.rounded(rate)}" if rate else "not measured")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.compact(value)))
         axes.locator_params(axis="x", nbins=4)
         axes.set_title(NAMES[experiment], fontsize=10.5, pad=8)
         axes.set_xlabel("images per second")
         _rows(axes, ways, results, has_names=axes is panels[0])
+    _banner(figure, panels[0], f"Images per second, of {words.count(images, 'image')}", f"{_of(results)}; longer is better, median")
     return figure
 
 
@@ -146,12 +148,12 @@ def disk(results: Results, images: int) -> Figure:
         axes.barh(row, kept, height=0.62, color=_tint(shape.colour, 0.55) if shape.is_hollow else shape.colour, edgecolor=shape.colour, zorder=3)
         axes.barh(row, used.allocated - kept, left=kept, height=0.62, color="white", edgecolor=shape.colour, hatch="////", zorder=3)
         text = f"{words.size(used.apparent)} → {words.size(used.allocated)}"
-        axes.text(max(used.apparent, used.allocated) + widest * 0.012, row, text, va="center", fontsize=8.5)
+        axes.text(max(used.apparent, used.allocated) + widest * 0.012, row, text, va="center", fontsize=8.5, bbox=BEHIND_TEXT, zorder=2)
     axes.set_xlim(0, widest * 1.24)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.size(value) if value else "0"))
     _rows(axes, ways, results)
     handles = [Patch(facecolor="#666666", label="bytes in the files"), Patch(facecolor="white", edgecolor="#666666", hatch="////", label="more that the file system allocates")]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.55 / (0.36 * len(ways) + 0.6)), ncols=2, frameon=False)
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.42 / (0.36 * len(ways) + 0.6)), ncols=2, frameon=False)
     _heading(axes, f"Disk use of {words.count(images, 'image')}", f"{_of(results)}; files' bytes → allocated; shorter is better")
     return figure
 
@@ -172,6 +174,7 @@ def one_image(results: Results) -> Figure:
     for axes in panels:
         axes.locator_params(axis="x", nbins=3)
         _rows(axes, ways, results, has_names=axes is panels[0])
+    _banner(figure, panels[0], "One image: time and disk", f"{_of(results)}; shorter is better, median")
     return figure
 
 
@@ -190,7 +193,15 @@ def _measured(results: Results, experiment: str, images: int | None = None) -> l
 
 def _heading(axes: Any, title: str, below: str) -> None:
     axes.set_title(title)
-    axes.text(0, 1, below, transform=axes.transAxes, fontsize=8.5, color="#555555", va="bottom", ha="left", y=1.015)
+    axes.text(0, 1.015, below, transform=axes.transAxes, fontsize=8.5, color="#555555", va="bottom", ha="left")
+
+
+def _banner(figure: Figure, first: Any, title: str, below: str) -> None:
+    """Write a heading over several panels, above the left edge of the first."""
+    left, top = first.get_position().x0, first.get_position().y1
+    inch = 1 / figure.get_figheight()
+    figure.text(left, top + 0.62 * inch, title, fontsize=12.5, fontweight="bold", va="bottom")
+    figure.text(left, top + 0.42 * inch, below, fontsize=8.5, color="#555555", va="bottom")
 
 
 def _of(results: Results) -> str:
@@ -222,9 +233,9 @@ def _bars(axes: Any, ways: Sequence[str], values: Sequence[float], text: Callabl
         shape = look(way)
         axes.barh(
             row, value, height=0.62, color=_tint(shape.colour, 0.55) if shape.is_hollow else shape.colour, edgecolor=shape.colour,
-            hatch="...." if shape.is_hollow else None, zorder=3,
+            linestyle=(0, (3, 1.5)) if shape.is_hollow else "-", linewidth=1.2, zorder=3,
         )  # fmt: skip
-        axes.text(value + widest * 0.015, row, text(value), va="center", fontsize=8.5)
+        axes.text(value + widest * 0.015, row, text(value), va="center", fontsize=8.5, bbox=BEHIND_TEXT, zorder=2)
     axes.set_xlim(0, widest * 1.32)
 
 
@@ -244,19 +255,27 @@ def _end_labels(axes: Any, ends: Sequence[tuple[float, float, str]], results: Re
         axes.annotate(
             results.title(way), xy=(across, height), xytext=(1.05, moved), xycoords="axes fraction", textcoords="axes fraction",
             va="center", ha="left", fontsize=8.8, color=colour, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.7, "shrinkA": 1, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.7, "shrinkA": 1, "shrinkB": 4, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Return ascending heights, each at least `gap` above the one before, moved as little as need be, inside 0 … 1 where they fit."""
+    """Return ascending heights, each at least `gap` above the one before, little moved, inside 0 … 1 where they fit."""
     groups: list[tuple[float, int]] = []
     for height in heights:
         groups.append((height, 1))
-        # Neighbours that overlap become one group around their common middle.
-        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < gap * (groups[-1][1] + groups[-2][1]) / 2:
+        while len(groups) > 1 and _overlap(groups[-2], groups[-1], gap):
+            # Neighbours that overlap become one group around their common middle.
             (middle, count), (before, count_before) = groups.pop(), groups.pop()
-            groups.append(((middle * count + before * count_before) / (count + count_before), count + count_before))
-    moved = [middle + gap * (number - (count - 1) / 2) for middle, count in groups for number in range(count)]
-    over = max(0.0, moved[-1] - 1.0) if moved else 0.0
-    return [each - over for each in moved]
+            together = count + count_before
+            groups.append((_inside((middle * count + before * count_before) / together, together, gap), together))
+    return [middle + gap * (number - (count - 1) / 2) for middle, count in groups for number in range(count)]
+
+
+def _overlap(lower: tuple[float, int], upper: tuple[float, int], gap: float) -> bool:
+    return upper[0] - lower[0] < gap * (upper[1] + lower[1]) / 2 - 1e-9
+
+
+def _inside(middle: float, count: int, gap: float) -> float:
+    half = gap * (count - 1) / 2
+    return max(half, min(1 - half, middle))

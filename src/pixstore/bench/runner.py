@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pixstore.bench import check, disk, experiments, machine, naming, physical, words
+from pixstore.bench import check, experiments, machine, naming, physical, words
 from pixstore.bench.experiments import EXPERIMENTS, Stage
 from pixstore.bench.images import Sample, built_in, from_source
 from pixstore.bench.plan import CellKey, Plan
@@ -31,6 +31,8 @@ DEFAULT_BUDGET_SECONDS = 120.0
 DRAWING_SECONDS = 12.0
 """Kept of the budget for the physical limits, the plots and the report."""
 WARM_UP_IMAGES = 10
+SYNC_BYTES = 8_000_000
+"""From so many bytes of pixels on, everything written before reaches the disk before each store is timed; below, once per turn."""
 LOSSY_CODECS = ("jpeg",)
 
 
@@ -57,7 +59,6 @@ def run(
     max_disk_bytes: int | None = None,
     out: str | Path | None = None,
     progress: Report | None = None,
-    label_from: str | None = None,
 ) -> Results:
     """Measure ways of keeping images, on built-in ones or on those at `source`, and return the results.
 
@@ -69,9 +70,9 @@ def run(
         raise InvalidInputError(f"repeats {repeats}, budget {budget_seconds} s, cutoffs {cutoffs}: all must be positive")
     started = time.monotonic()
     _check_names(ways, experiments)
-    sample = _sample(source, cutoffs, label_from)
+    sample = _sample(source, cutoffs)
     with contextlib.closing(sample), _folder(out) as folder:
-        names = list(ways) if ways is not None else catalog.default_names(is_encoded=sample.is_encoded)
+        names = list(ways) if ways is not None else catalog.default_names(is_built_in=sample.dataset is None, is_encoded=sample.is_encoded)
         bench = _Bench(sample, names, folder, started, repeats, budget_seconds, max_disk_bytes, progress)
         stages = _stages(experiments, cutoffs, sample)
         try:
@@ -80,6 +81,7 @@ def run(
             bench.results.run["interrupted"] = True
             raise
         finally:
+            gc.unfreeze()
             bench.finish()
             if out is not None:
                 bench.results.save(Path(out))
@@ -97,9 +99,9 @@ def _check_names(ways: Sequence[str] | None, names: Sequence[str]) -> None:
     experiments.check(names)
 
 
-def _sample(source: str | Path | None, cutoffs: Sequence[int] | None, label_from: str | None) -> Sample:
+def _sample(source: str | Path | None, cutoffs: Sequence[int] | None) -> Sample:
     largest = max(cutoffs or [experiments.default_cutoffs(None)[-1]])
-    return built_in(largest) if source is None else from_source(Path(source), largest, label_from=label_from)
+    return built_in(largest) if source is None else from_source(Path(source), largest)
 
 
 @contextlib.contextmanager
@@ -149,7 +151,7 @@ class _Bench:
             "repeats": self._plan.repeats,
             "budget_seconds": self._budget,
             "max_disk_bytes": self._max_disk,
-            "ways": {way.name: {"title": naming.title(way.name), "threads": way.threads} for way in self._ways},
+            "ways": {way.name: {"title": naming.title(way.name, kept=self._sample.codec), "threads": way.threads} for way in self._ways},
             "conditions": list(words.CONDITIONS),
             "notes": [],
             "limits": {},
@@ -157,7 +159,7 @@ class _Bench:
         }
 
     def run(self, stages: list[Stage]) -> None:
-        self._warm_up()
+        self._warm_up(stages)
         for number, stage in enumerate(stages):
             self._waiting = stages[number + 1 :]
             reason = self._reason_to_stop(stage)
@@ -165,7 +167,7 @@ class _Bench:
                 rest = ", ".join(f"{each.images:,}" for each in stages[number:])
                 self._note(f"stopped before {rest} images: {reason}")
                 break
-            _StageRun(self, stage).run()
+            _StageRun(self, stage).run(self._plan.repeats)
         self._measure_limits()
 
     def finish(self) -> None:
@@ -222,16 +224,18 @@ class _Bench:
         left = max(0.0, min(planned, self.seconds_left())) + min(DRAWING_SECONDS, self._budget / 5)
         self._progress(Progress(doing, time.monotonic() - self._started, left))
 
-    def _warm_up(self) -> None:
-        """Store and read a few images every way, untimed, so that no cell pays for loading a library."""
-        work = self._sample.work(WARM_UP_IMAGES)
-        for way in self._ways:
-            self.tell(f"warming up: {naming.title(way.name)}")
-            with tempfile.TemporaryDirectory(dir=self._folder) as folder, contextlib.suppress(Exception):
-                # What fails here fails again in its own cell, and is shown there.
-                if way.stores:
-                    way.store_many(Path(folder), work)
-                way.read_many(Path(folder), work)
+    def _warm_up(self, stages: list[Stage]) -> None:
+        """Do every experiment with a few images, twice, and drop the times: no cell pays for loading a library.
+
+        What it cost the second time tells the plan what more images will cost.
+        """
+        reads = tuple(dict.fromkeys(read for stage in stages for read in stage.reads if read != "read-one"))
+        for _ in range(2):
+            self._plan.forget()
+            _StageRun(self, Stage(WARM_UP_IMAGES, "store-many", reads, True, True)).run(repeats=1)
+        self._cells.clear()
+        self._runs.clear()
+        self.results.run.pop("differences", None)
 
     def _reason_to_stop(self, stage: Stage) -> str | None:
         if stage.images > self._sample.largest:
@@ -271,20 +275,19 @@ class _StageRun:
         self._stage = stage
         self._work = bench.sample.work(stage.images)
         self._order = np.arange(stage.images)
-        self._caps = bench.plan.caps(bench.keys(stage), stage.images, bench.seconds_left())
-        self._spent: dict[CellKey, float] = {}
-        self._last: dict[CellKey, float] = {}
+        self._share = 0.0
         self._broken: dict[str, str] = {}
 
-    def run(self) -> None:
+    def run(self, repeats: int) -> None:
         ways = self._bench.ways
         for way in ways:
             title = way.title(self._work)
             if title:
                 self._bench.results.run["ways"][way.name]["title"] = title
-        for repeat in range(self._bench.plan.repeats):
+        for repeat in range(repeats):
             # Another way begins each time, so that none always follows the same neighbour.
             turn = ways[repeat % len(ways) :] + ways[: repeat % len(ways)]
+            self._share = self._bench.plan.share(self._keys(), self._stage.images, self._bench.plan.repeats - repeat, self._bench.seconds_left())
             self._store_all(turn, repeat)
             self._read_all(turn, repeat)
         for way in ways:
@@ -292,6 +295,7 @@ class _StageRun:
         os.sync()
 
     def _store_all(self, turn: list[Way], repeat: int) -> None:
+        os.sync()
         for way in turn:
             key = (self._stage.store, way.name)
             wanted = self._stage.times_store or repeat == 0
@@ -322,8 +326,9 @@ class _StageRun:
         place = self._place(way)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        # Whoever syncs would otherwise pay for what others have written before.
-        os.sync()
+        if self._work.pixel_bytes >= SYNC_BYTES:
+            # Whoever syncs would otherwise pay for what others have written before.
+            os.sync()
         store = way.store_one if self._stage.store == "store-one" else way.store_many
         try:
             seconds, _ = _timed(lambda: store(place, self._work))
@@ -353,33 +358,34 @@ class _StageRun:
 
     def _measure_disk(self) -> None:
         for way in self._bench.ways:
-            if way.name in self._broken or not way.stores:
+            used = None if way.name in self._broken else way.usage(self._place(way), self._work)
+            if used is None:
                 continue
-            used = disk.usage(self._place(way))
             if self._stage.measures_disk:
                 self._bench.add_disk("disk", way.name, self._stage.images, used)
             if self._stage.store == "store-one" and self._stage.times_store:
                 self._bench.add_disk("store-one", way.name, 1, used)
 
+    def _keys(self) -> list[CellKey]:
+        """Return the cells that further repeats are for."""
+        return [key for key in self._bench.keys(self._stage) if self._stage.times_store or key[0] != self._stage.store]
+
     def _fits(self, key: CellKey, repeat: int) -> bool:
+        """Return whether one more repeat of this cell fits its share of the budget; the first is always made."""
         if repeat == 0:
             return True
-        if self._bench.seconds_left() < self._last.get(key, 0.0):
-            return False
-        return self._spent.get(key, 0.0) + self._last.get(key, 0.0) <= self._caps[key]
+        cost = self._bench.plan.predict(key, self._stage.images)
+        return cost <= self._share + 1e-9 and cost <= self._bench.seconds_left()
 
     def _paid(self, key: CellKey, action: Callable[..., None], *arguments: Any) -> None:
         """Do it, and count all it takes — deleting, flushing, comparing — against the cell's budget."""
         started = time.monotonic()
         action(*arguments)
-        seconds = time.monotonic() - started
-        self._last[key] = seconds
-        self._spent[key] = self._spent.get(key, 0.0) + seconds
-        self._bench.plan.record(key, self._stage.images, seconds)
+        self._bench.plan.record(key, self._stage.images, time.monotonic() - started)
 
     def _tell(self, way: Way, experiment: str, repeat: int) -> None:
         repeats = self._bench.plan.repeats
-        doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {naming.title(way.name)}, repeat {repeat + 1} of {repeats}"
+        doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {self._bench.results.title(way.name)}, repeat {repeat + 1} of {repeats}"
         self._bench.tell(doing, self._stage, repeats - repeat)
 
     def _place(self, way: Way) -> Path:
@@ -390,9 +396,6 @@ def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
     gc.collect()
     # What the bench itself holds is no business of a collection inside a way's loop.
     gc.freeze()
-    try:
-        started = time.perf_counter()
-        result = action()
-        return time.perf_counter() - started, result
-    finally:
-        gc.unfreeze()
+    started = time.perf_counter()
+    result = action()
+    return time.perf_counter() - started, result

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pixstore.bench.results import Results
+
+MANY = ("store-many", "read-many", "read-shuffled", "disk")
+
 CONDITIONS = (
     "Every timing is of the whole job as a program does it: open, work on all images, close. Only the source as it lies is opened beforehand.",
     "Repeats are interleaved: every way once, then every way again, another way first each time. Shown is the median, with the fastest and the slowest.",
-    "Warm-up: before the first timing every way stores and reads ten images. Files are read right after they were written, so reads come from memory "
+    "Warm-up: before the first timing every way stores and reads ten images, twice. Files are read right after they were written, so reads come from memory "
     "(the page cache), not from the disk.",
-    "Every store is made anew for every timing of storing, after the deletions and writes before it have reached the disk.",
+    "Every store is made anew for every timing of storing. What was written before reaches the disk first: before every store from 8 MB of pixels on, below "
+    "that before every turn.",
     "Every read, of pixels and of labels, is compared with what was put in.",
     "The tutorial's ways run on one thread, as written there; ours use all CPUs, except where a row says 1 thread.",
     "Our ways read by extent: they find where each image's bytes lie in the LMDB or HDF5 file and read them there, checked, in threads, "
@@ -51,3 +56,32 @@ def rounded(value: float) -> str:
         return f"{value:.3g}"
     digits = len(str(int(value))) - 3
     return f"{round(value, -digits):,.0f}"
+
+
+def times(ratio: float) -> str:
+    """Return "1.3×", "17×"."""
+    return f"{ratio:.2g}×" if ratio < 9.95 else f"{ratio:,.0f}×"
+
+
+def largest(results: Results) -> int | None:
+    """Return the largest number of images of the experiments with many, None where there was none."""
+    many = [cell.images for cell in results.cells if cell.experiment in MANY and (cell.seconds or cell.bytes)]
+    return max(many, default=None)
+
+
+def source(results: Results) -> str:
+    """Return what the images are: "synthetic images, 32 × 32 × 3", "photos, 290 images of 134 sizes"."""
+    found = results.source
+    name = str(found.get("name", "images"))
+    shapes, shape = found.get("shapes", 1), found.get("largest", [])
+    sizes = f"{shapes:,} sizes up to" if shapes > 1 else "each"
+    total = "" if found.get("synthetic") else f"{found.get('images', 0):,} images, "
+    return f"{name}, {total}{sizes} {' × '.join(str(each) for each in shape)}"
+
+
+def compact(value: float) -> str:
+    """Return "0", "500", "20 k", "1.5 M"."""
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= unit:
+            return f"{value / unit:.3g}{name}"
+    return f"{value:.3g}"

@@ -9,8 +9,11 @@ import pixstore
 from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption
 from pixstore.cli.words import as_count, as_size, by_reason, printable
 from pixstore.disk import bytes_of
+from pixstore.errors import RecordError
+from pixstore.schema import Format
 
 SHOWN_CLASSES = 12
+TRIED_ROWS = 20
 
 
 def run(path: PathArgument, label_from: LabelFromOption = None, quiet: QuietOption = False, json: JsonOption = None) -> None:
@@ -53,15 +56,29 @@ def facts(dataset: pixstore.Dataset, path: str) -> dict[str, Any]:
 
 
 def field_facts(dataset: pixstore.Dataset, field: pixstore.Field) -> dict[str, Any]:
-    """Return name, codec, shape and dtype of a field; of the first row's where rows may differ."""
-    first = dataset.formats([0], field=field.name)[0] if len(dataset) and not field.is_uniform else None
+    """Return name, codec, shape and dtype of a field: those of the first readable row where rows may differ."""
+    first = first_format(dataset, field.name)
+    shape, dtype = (field.shape, field.dtype) if field.is_uniform else (first.shape, first.dtype)
     return {
         "name": field.name,
-        "codec": first.codec if first and field.codec == "keep" else field.codec,
-        "shape": list(shape) if (shape := first.shape if first else field.shape) is not None else None,
-        "dtype": first.dtype if first else field.dtype,
+        "codec": first.codec or field.codec,
+        "shape": None if shape is None else list(shape),
+        "dtype": dtype,
         "uniform": field.is_uniform,
     }
+
+
+def first_format(dataset: pixstore.Dataset, field: str) -> Format:
+    """Return the format of the first row whose header can be read. Raises that of the first where none of a few can."""
+    failure: RecordError | None = None
+    for row in range(min(len(dataset), TRIED_ROWS)):
+        try:
+            return dataset.formats([row], field=field)[0]
+        except RecordError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return Format(None, None, None)
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -81,9 +98,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         told.append(f"  classes   {printable(name)}: {', '.join(printable(each) for each in classes[:SHOWN_CLASSES])}{more}")
     store = found.get("store")
     if store is not None:
-        told.append(
-            f"  version   {store['version']}, of {store['created']}, engine {store['engine']}, {as_count(store['shards'], 'shard')}"
-        )
+        told.append(f"  version   {store['version']}, of {store['created']}")
+        told.append(f"  engine    {store['engine']}, {as_count(store['shards'], 'shard')}")
         told.append(f"  durable   {'survives a power cut' if store['durability'] == 'power' else 'survives the end of the process only'}")
     told.append(f"  checked   {'every read, by checksum' if found['checked'] else 'unchecked: the source has no checksums'}")
     told += [f"  note      {printable(note)}" for note in found["notes"]]

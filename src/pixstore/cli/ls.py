@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -31,8 +32,8 @@ def run(
             output.say(line(dataset, sample))
             if json is not None:
                 listed.append(sample)
-    if len(listed) < total and (shown := total if limit == 0 else min(limit, total)) < total:
-        output.say(f"… {total - shown:,} more; --limit 0 lists all")
+    if 0 < limit < total:
+        output.say(f"… {total - limit:,} more; --limit 0 lists all")
     output.finish({"path": path, "rows": total, "samples": listed})
 
 
@@ -51,7 +52,11 @@ def samples(dataset: pixstore.Dataset, count: int) -> Iterator[dict[str, Any]]:
 
 
 def as_json(value: Any) -> Any:
-    """Return a column's value as JSON has it: bytes as base64."""
+    """Return a column's value as JSON has it: bytes as base64, what is no finite number as null."""
+    if isinstance(value, list):
+        return [as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from pixstore.disk import translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.file_names import escape, npy_header, suffix_of
-from pixstore.engines.writing import GuardedWriter, missing_record, sync_tree, views, write_all
-from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, PathNotFoundError, ReadFailedError
+from pixstore.engines.writing import GuardedWriter, missing_records, sync_tree, views, write_all
+from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, MissingRecordError, PathNotFoundError, ReadFailedError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
 
@@ -142,21 +142,26 @@ class FilesReader(ShardReader):
 
     def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
         names = self._names_of(field)
-        folders: dict[int, int] = {}
+        missing = [row for row in rows if not names[row]]
+        if missing:
+            raise missing_records(self._path, field, missing)
+        found: list[Buffer] = []
         with ExitStack() as opened:
-            found: list[Buffer] = []
+            folders: dict[int, int] = {}
             for row in rows:
-                if not names[row]:
-                    raise missing_record(self._path, field, row)
-                number = row // FILES_PER_FOLDER
-                if number not in folders:
-                    folders[number] = os.open(self._path / escape(field) / f"{number:05}", FOLDER)
-                    opened.callback(os.close, folders[number])
                 try:
-                    found.append(read_record(names[row], folders[number]))
+                    folder = self._folder(field, row // FILES_PER_FOLDER, folders, opened)
+                    found.append(read_record(names[row], folder))
                 except OSError as error:
-                    raise ReadFailedError("", [BadRow(row, names[row], str(self._path), error.strerror or str(error))]) from error
+                    kind = MissingRecordError if isinstance(error, FileNotFoundError) else ReadFailedError
+                    raise kind("", [BadRow(row, names[row], str(self._path), error.strerror or str(error))]) from error
         return found
+
+    def _folder(self, field: str, number: int, folders: dict[int, int], opened: ExitStack) -> int:
+        if number not in folders:
+            folders[number] = os.open(self._path / escape(field) / f"{number:05}", FOLDER)
+            opened.callback(os.close, folders[number])
+        return folders[number]
 
     def _names_of(self, field: str) -> list[str]:
         if field not in self._names:

@@ -25,7 +25,7 @@ import numpy as np
 from pixstore.disk import translated
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.hdf5_fields import ArrayWriter, BytesWriter, FieldWriter, is_array
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_record, prove
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, prove
 from pixstore.errors import CorruptStoreError, PathNotFoundError, PixstoreError, UnsafeInputError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
@@ -103,13 +103,12 @@ class Hdf5Reader(ShardReader):
                 index = self._own(f"{field}/index")[()][wanted]
                 missing = index[:, 2] < 0
             if missing.any():
-                raise missing_record(self._path, field, int(wanted[missing][0]))
+                raise missing_records(self._path, field, wanted[missing].tolist())
             if isinstance(node, h5py.Dataset):
                 return [node[row].tobytes() for row in wanted.tolist()]
-            return [self._record(field, *place) for place in index.tolist()]
-
-    def _record(self, field: str, dataset: int, offset: int, length: int) -> Buffer:
-        return bytes(self._own(f"{field}/bytes/{dataset:05}")[offset : offset + length]) if length else b""
+            used = np.unique(index[index[:, 2] > 0, 0]).tolist()
+            datasets = {number: self._own(f"{field}/bytes/{number:05}") for number in used}
+            return [datasets[number][start : start + length].tobytes() if length else b"" for number, start, length in index.tolist()]
 
     def _own(self, name: str) -> Any:
         """Return a node whose bytes lie in this file. Raises UnsafeInputError for one that points elsewhere."""

@@ -7,6 +7,7 @@ lie whole in the file, so each has an extent: page number × page size + place i
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from pixstore import codec
 from pixstore.disk import translated
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_record, prove, views
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, prove, views
 from pixstore.errors import CorruptStoreError, InvalidInputError, PathNotFoundError, StoreBusyError, StoreTruncatedError
 from pixstore.rows import Buffer, Extents, Indices
 from pixstore.schema import Schema
@@ -117,8 +118,18 @@ class LmdbWriter(GuardedWriter):
 
     @contextmanager
     def _library_errors(self) -> Iterator[None]:
-        with lmdb_errors(self.path):
-            yield
+        try:
+            with lmdb_errors(self.path):
+                yield
+        except OSError as error:
+            if error.errno == errno.EIO:
+                self._write_a_little()
+            raise
+
+    def _write_a_little(self) -> None:
+        """Raise the system's reason where LMDB has none: it calls a write cut short by a full disk an input/output error."""
+        with open(self.path, "ab") as file:
+            file.write(bytes(SPARE_BYTES))
 
 
 @contextmanager
@@ -128,7 +139,8 @@ def lmdb_errors(path: Path) -> Iterator[None]:
         yield
     except lmdb.Error as error:
         code = getattr(error, "code", 0)
-        if code > 0:
+        # The system's own numbers are positive; these two it gives for a file too short to map.
+        if code > 0 and code not in {errno.EBADF, errno.EINVAL}:
             raise OSError(code, os.strerror(code), os.fspath(path)) from error
         if "already open in this process" in str(error):
             raise StoreBusyError(f"{path}: this process has it open through lmdb already; close that first") from error
@@ -161,16 +173,14 @@ class LmdbReader(ShardReader):
                 environment.close()
 
     def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
-        found: list[Buffer] = []
         with self._environment() as environment:
             database = environment.open_db(field.encode(), create=False)
             with environment.begin(db=database) as transaction:
-                for row in rows:
-                    value = transaction.get(b"%08d" % row)
-                    if value is None:
-                        raise missing_record(self._path, field, row)
-                    found.append(value)
-        return found
+                found: list[Buffer | None] = [transaction.get(b"%08d" % row) for row in rows]
+        missing = [row for row, value in zip(rows, found, strict=True) if value is None]
+        if missing:
+            raise missing_records(self._path, field, missing)
+        return [value for value in found if value is not None]
 
     def close(self) -> None:
         """Nothing is held open between reads."""

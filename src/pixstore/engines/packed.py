@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_record, runs, views, write_all
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, runs, views, write_all
 from pixstore.errors import CorruptStoreError
 from pixstore.rows import Buffer, Extents, Indices
 from pixstore.schema import Schema
@@ -77,7 +77,7 @@ class PackedReader(ShardReader):
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
             self._fields, self._lengths = self._index(size - TAIL_BYTES)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(f"its index does not parse: {error}") from error
         self._offsets = offsets(self._lengths)
 
@@ -101,13 +101,11 @@ class PackedReader(ShardReader):
 
     def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
         column = self._fields.index(field)
-        found: list[Buffer] = []
-        for row in rows:
-            begin, length = int(self._offsets[row, column]), int(self._lengths[row, column])
-            if length < 0:
-                raise missing_record(self._path, field, row)
-            found.append(self._map[begin : begin + length])
-        return found
+        wanted = np.asarray(rows, np.int64)
+        begins, lengths = self._offsets[wanted, column], self._lengths[wanted, column]
+        if (lengths < 0).any():
+            raise missing_records(self._path, field, wanted[lengths < 0].tolist())
+        return [self._map[begin:end] for begin, end in zip(begins.tolist(), (begins + lengths).tolist(), strict=True)]
 
     def close(self) -> None:
         self._map.close()

@@ -141,8 +141,9 @@ def views(slices: Slices) -> list[memoryview | None]:
     ]
 
 
-def missing_record(path: Path, field: str, row: int) -> MissingRecordError:
-    return MissingRecordError("", [BadRow(row, "", str(path), f"no record in field {field!r}")])
+def missing_records(path: Path, field: str, rows: Sequence[int]) -> MissingRecordError:
+    """Return the error for rows of this shard that have no record in this field."""
+    return MissingRecordError("", [BadRow(row, "", str(path), f"has no {field!r}") for row in rows])
 
 
 def sync_tree(path: Path) -> None:

@@ -73,7 +73,7 @@ class _Stream:
         self.path = path
         self.max_bytes = max_bytes
         self.count = 0
-        self._raw = open(open_regular(path), "rb")
+        self._raw = io.BufferedReader(io.FileIO(open_regular(path)))
         self._file = _decompressed(self._raw)
 
     def read(self, size: int) -> bytes:
@@ -85,9 +85,9 @@ class _Stream:
         except MemoryError as error:
             raise LimitExceededError(f"{self.path}: asks for more memory to unpack than there is") from error
         except EOFError as error:
-            raise StoreTruncatedError(f"{self.path}: the archive ends too early, after {self.count} unpacked bytes; get it again") from error
+            raise StoreTruncatedError(f"{self.path}: the archive ends early, {self.count} bytes could be unpacked; get it again") from error
         except DAMAGED as error:
-            raise CorruptStoreError(f"{self.path}: the archive is damaged after {self.count} unpacked bytes: {error}; get it again") from error
+            raise CorruptStoreError(f"{self.path}: damaged, {self.count} bytes could be unpacked: {error}; get it again") from error
         self.count += len(found)
         return found
 
@@ -115,7 +115,7 @@ class _Stream:
         self._raw.close()
 
 
-def _decompressed(raw: io.BufferedReader) -> BinaryIO:
+def _decompressed(raw: io.BufferedReader[io.FileIO]) -> BinaryIO:
     head = raw.peek(BLOCK)
     if head.startswith(b"\x1f\x8b"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb"))
@@ -123,7 +123,7 @@ def _decompressed(raw: io.BufferedReader) -> BinaryIO:
         return cast(BinaryIO, lzma.LZMAFile(raw))
     if head.startswith(b"BZh"):
         return cast(BinaryIO, bz2.BZ2File(raw))
-    return raw
+    return cast(BinaryIO, raw)
 
 
 def _headers(stream: _Stream) -> Iterator[tarfile.TarInfo]:

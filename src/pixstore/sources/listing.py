@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pixstore.source import Skipped
 
-IMAGE_SUFFIXES = frozenset(("png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"))
+IMAGE_SUFFIXES = frozenset(
+    ("png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm")
+)
 OTHER_SUFFIXES = frozenset(("avif", "heic", "heif", "ico", "j2k", "jp2", "jxl", "psd", "svg", "tga", "dng", "cr2", "cr3", "nef", "arw"))
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl")
 JUNK_NAMES = frozenset({"thumbs.db", "desktop.ini"})

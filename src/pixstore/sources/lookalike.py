@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from pixstore.sources.foreign_file import read_head
 
 HEAD_BYTES = 1024
 MAX_ENTRIES = 1000
+SHOWN = 5
 
 IMAGE_MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -60,6 +62,10 @@ MAGICS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
+# Protocol 0 has no mark of its own: it begins with the name of something to call, or with a dict that is remembered.
+OLD_PICKLE = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|\((d|l)p[0-9]+\n")
+
+
 def is_image(head: bytes) -> bool:
     """Return whether these first bytes are those of an image that is decoded."""
     return any(head.startswith(magic, offset) for offset, magic, _ in IMAGE_MAGICS)
@@ -92,7 +98,7 @@ def _describe_head(head: bytes, size: int, name: str) -> str:
         return "it looks like an HTML page; a download perhaps failed"
     if b"<svg" in head:
         return "it looks like an SVG drawing, which is not made of pixels"
-    if name.endswith((".pkl", ".pickle")) or (head[:1] in (b"c", b"(") and head.count(b"\n") > 1 and b"\0" not in head):
+    if name.endswith((".pkl", ".pickle")) or OLD_PICKLE.match(head):
         return "it looks like a Python pickle; it was not loaded"
     if name.endswith((".tfrecord", ".tfrecords")):
         return "it looks like a TFRecord file, which is not supported yet"
@@ -107,23 +113,25 @@ def _describe_bytes(head: bytes) -> str:
 
 
 def _describe_folder(path: Path) -> str:
-    suffixes: Counter[str] = Counter()
-    folders = 0
     try:
         with os.scandir(path) as entries:
-            for _, entry in zip(range(MAX_ENTRIES), entries, strict=False):
-                if entry.name == "data.mdb":
-                    return _describe_inner(path / entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    folders += 1
-                else:
-                    suffixes[os.path.splitext(entry.name)[1].lower() or "no suffix"] += 1
+            found = [entry for _, entry in zip(range(MAX_ENTRIES), entries, strict=False)]
     except OSError as error:
         return f"it is a folder that cannot be listed: {error.strerror}; check its permissions"
-    if not suffixes and not folders:
+    if not found:
         return "it is an empty folder"
-    parts = [f"{count} × {suffix}" for suffix, count in suffixes.most_common(4)] + ([f"{folders} folders"] if folders else [])
-    return f"it is a folder without images or a known layout (it holds {', '.join(parts)})"
+    if "data.mdb" in [entry.name for entry in found]:
+        return _describe_inner(path / "data.mdb")
+    if len(found) <= SHOWN:
+        content = [repr(entry.name) for entry in found]
+    else:
+        kinds = Counter("folder" if entry.is_dir(follow_symlinks=False) else _suffix(entry.name) for entry in found)
+        content = [f"{count} × {kind}" for kind, count in kinds.most_common(SHOWN)]
+    return f"it is a folder without images or a known layout; it holds {', '.join(sorted(content))}"
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower() or "no suffix"
 
 
 def _describe_inner(path: Path) -> str:

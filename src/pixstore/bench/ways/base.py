@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pixstore.bench import disk
+from pixstore.bench.results import Bytes
 from pixstore.errors import InvalidInputError
 
 Image: TypeAlias = NDArray[Any]
@@ -67,6 +69,10 @@ class Way(ABC):
     def title(self, work: Work) -> str:
         """Return what tables call this way where it differs from the name's usual title."""
         return ""
+
+    def usage(self, folder: Path, work: Work) -> Bytes | None:
+        """Return what the stored images take on disk, None where that cannot be told."""
+        return disk.usage(folder)
 
     def store_one(self, folder: Path, work: Work) -> None:
         """Store the first image as users store a single one."""

@@ -14,8 +14,14 @@ SOURCE = "source"
 ENGINES = ("packed", "files", "lmdb", "hdf5")
 
 
-def default_names(*, is_encoded: bool) -> list[str]:
-    """Return the ways compared where none are named: arrays as raw and PNG, encoded images as they lie and as they are."""
+def default_names(*, is_built_in: bool, is_encoded: bool) -> list[str]:
+    """Return the ways compared where none are named.
+
+    A few for the built-in images, which are for a first look; arrays as raw and as PNG; encoded images as they lie and kept
+    as they are. Ours use all CPUs, but for one way that shows a single thread.
+    """
+    if is_built_in:
+        return [*TUTORIAL, "files/png", "lmdb/raw", "hdf5/raw", "packed/raw", "packed/png", "packed/png@1thread"]
     if is_encoded:
         return [SOURCE, *TUTORIAL, *(f"{engine}/keep" for engine in ENGINES), "packed/keep@1thread"]
     return [*TUTORIAL, *(f"{engine}/{codec}" for codec in ("png", "raw") for engine in ENGINES), "packed/png@1thread"]

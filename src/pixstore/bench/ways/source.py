@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pixstore
+from pixstore.bench import disk
+from pixstore.bench.results import Bytes
 from pixstore.bench.ways.base import Found, Way, Work
 from pixstore.errors import InvalidInputError
+from pixstore.rows import WHOLE_FILE, Extents
 
 
 class SourceWay(Way):
@@ -22,6 +25,13 @@ class SourceWay(Way):
         self._dataset = dataset
         self._field = field
         self.threads = threads
+
+    def usage(self, folder: Path, work: Work) -> Bytes | None:
+        """Return the size of the images' own files; None where several images share a file."""
+        place = self._dataset.located(self._field, rows_of(work)).place
+        if not isinstance(place, Extents) or bool((place.length != WHOLE_FILE).any()):
+            return None
+        return disk.usage_of(place.paths[number] for number in place.file.tolist())
 
     def store_many(self, folder: Path, work: Work) -> None:
         raise InvalidInputError("the data as it lies is only read; `source` has no store experiments")

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::SIGNATURE;
-use super::filter::filter_row;
+use super::filter::RowFilter;
 use crate::codec::Shape;
 use crate::error::{Error, Result};
 
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 struct Encoder {
     compressor: Option<(u8, Compressor)>,
+    filter: RowFilter,
     swapped: Vec<u8>,
     filtered: Vec<u8>,
     compressed: Vec<u8>,
@@ -22,7 +23,7 @@ thread_local! {
     static ENCODER: RefCell<Encoder> = RefCell::default();
 }
 
-/// Encode 1 to 4 channels of 1 or 2 bytes (native order), appending the file to `out`.
+/// Encode 1 to 4 channels of 1 or 2 bytes (native order).
 pub fn encode(pixels: &[u8], shape: Shape, bytes_per_sample: usize, level: u8) -> Result<Vec<u8>> {
     let size = shape.samples().and_then(|samples| samples.checked_mul(bytes_per_sample));
     if size != Some(pixels.len()) || pixels.is_empty() || !matches!(bytes_per_sample, 1 | 2) || shape.channels > 4 {
@@ -38,12 +39,8 @@ impl Encoder {
         let distance = shape.channels as usize * bytes_per_sample;
         let row_bytes = distance * shape.width as usize;
         self.filtered.clear();
-        let zeros = vec![0; row_bytes];
-        let mut above = &zeros[..];
-        for row in pixels.chunks_exact(row_bytes) {
-            filter_row(distance, row, above, &mut self.filtered);
-            above = row;
-        }
+        self.filter.begin(row_bytes);
+        pixels.chunks_exact(row_bytes).for_each(|row| self.filter.append(distance, row, &mut self.filtered));
         let compressor = match &mut self.compressor {
             Some((kept, compressor)) if *kept == level => compressor,
             other => {

@@ -1,0 +1,51 @@
+"""What the tests of the command line share: the program run in this process, and small folders of images."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixstore.cli.main import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run of the program ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def pixstore(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+    """Return the program as a function of its arguments; it leaves this process as it found it."""
+    shown, terminate = warnings.showwarning, signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> Done:
+        capfd.readouterr()
+        status = main([str(each) for each in arguments])
+        return Done(status, *capfd.readouterr())
+
+    yield run
+    warnings.showwarning = shown
+    signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Return a folder with cats/a.png, cats/b.png, dogs/c.jpg (9 by 12 pixels) and a file of junk."""
+    folder = tmp_path / "photos"
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 9, 12, 3), np.uint8)
+    for name, image in zip(("cats/a.png", "cats/b.png", "dogs/c.jpg"), pixels, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
