@@ -21,14 +21,16 @@ from toolchain import LOCK, LOG, NATIVE, PYTHON, ROOT, UV, VENV, SetupError, req
 
 STATE = VENV / "prepared.json"
 WHEELS = VENV / "wheels"
+BASE = f"{sys.hexversion} {sys.base_prefix}"
+"""Which Python this is; .venv is made again for another."""
 
 
 def main() -> int:
     os.chdir(ROOT)
     done = read_state()
     try:
-        version = "{}.{}.{}".format(*sys.version_info)
-        before = step(done, "environment", version, f"Python {version} and uv in .venv", make_environment)
+        title = "Python {}.{}.{} and uv in .venv".format(*sys.version_info)
+        before = step(done, "environment", f"{BASE} {VENV}", title, make_environment)
         before = step(done, "libraries", before + digest([LOCK]), "libraries, as requirements.lock pins them", install_libraries)
         prepare_core(done, before)
         step(done, "package", before + digest([ROOT / "pyproject.toml"]), "pixstore, editable", install_package)
@@ -72,8 +74,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 def make_environment() -> None:
     """Make .venv and bring the pinned uv from PyPI into it, whatever this Python lacks."""
-    version = toolchain.output([PYTHON, "-c", "import sys; print(*sys.version_info[:2])"])
-    if VENV.exists() and version != "{} {}".format(*sys.version_info):
+    if VENV.exists() and toolchain.output([PYTHON, "-c", "import sys; print(sys.hexversion, sys.base_prefix)"]) != BASE:
         # Another Python, or one that no longer runs: its libraries are of no use.
         shutil.rmtree(VENV)
     if importlib.util.find_spec("venv") is None or (importlib.util.find_spec("ensurepip") is None and not has_pip()):

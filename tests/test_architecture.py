@@ -20,15 +20,16 @@ LAYERS = (
     ("torch", "tensorflow", "jax", "keras"),
     ("dataset", "writer"),
     ("loader", "splits"),
-    ("store", "builder", "incoming", "updates"),
-    ("shard",),
+    ("store", "builder", "incoming", "updates", "mode"),
+    ("shard", "keys"),
     ("manifest",),
     ("registry",),
     ("engines", "sources"),
     ("codec", "encoding", "probing", "records", "formats"),
     ("core",),
     ("reference",),
-    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "headers"),
+    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "lock", "headers"),
+    ("package",),
 )
 USERS_OF_PUBLIC_NAMES = ("cli", "web", "bench", "testing")
 LIBRARIES = {
@@ -338,6 +339,12 @@ def write_tree(root: Path, files: dict[str, str]) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def test_document_draws_every_room(house: House) -> None:
+    drawing = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+    words = set(re.findall(r"[a-z_]+", drawing))
+    assert {module.room for module in house.modules.values() if module.name} <= words
 
 
 def test_import_for_types_alone_is_no_import(tmp_path: Path) -> None:

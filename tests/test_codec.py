@@ -267,7 +267,9 @@ def test_errors_are_of_the_class_of_their_kind(data: bytes, error: type[RecordEr
         ("ten.bin", 0, 10, CorruptRecordError),
     ],
 )
-def test_errors_of_reading_are_of_the_class_of_their_kind(path: str, offset: int, length: int, error: type[RecordError], tmp_path: Path) -> None:
+def test_errors_of_reading_are_of_the_class_of_their_kind(
+    path: str, offset: int, length: int, error: type[RecordError], tmp_path: Path
+) -> None:
     (tmp_path / "ten.bin").write_bytes(bytes(10))
     place = Extents([str(tmp_path / path)], np.zeros(1, np.uint32), np.array([offset], np.int64), np.array([length], np.int64))
     with pytest.raises(error) as caught:

@@ -151,6 +151,6 @@ def test_what_a_codec_cannot_hold_is_refused_with_what_to_do(images: np.ndarray,
 
 @pytest.mark.parametrize("options", [{"level": 0}, {"level": 13}, {"quality": 0}, {"quality": 101}])
 def test_options_out_of_range_are_refused_with_their_value(options: dict[str, int]) -> None:
-    (name, value), = options.items()
+    ((name, value),) = options.items()
     with pytest.raises(InvalidInputError, match=f"{name}={value}"):
         encode(np.zeros((1, 2, 2), np.uint8), "png", **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pixstore import formats
 from pixstore.headers import RecordFailedError
@@ -120,18 +120,24 @@ def test_other_bytes_are_refused_with_a_clear_reason(data: bytes, kind: str, rea
 @pytest.mark.parametrize("kind", ["gif", "tiff", "webp"])
 def test_images_of_several_frames_are_refused(kind: str) -> None:
     data = saved(made("RGB"), kind, save_all=True, append_images=[made("RGB").rotate(180)])
-    with pytest.raises(RecordFailedError, match="2 frames") as caught:
+    with pytest.raises(RecordFailedError, match="several frames") as caught:
         formats.describe(data)
     assert caught.value.kind == "unsupported"
 
 
-@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (13_000, 13_000)])
-def test_pixels_above_the_limit_are_refused_before_decoding(width: int, height: int) -> None:
+@pytest.mark.parametrize(("width", "height", "kind"), [(20_000, 20_000, "limit"), (13_380, 13_380, "limit"), (10_000, 10_000, "corrupt")])
+def test_pixels_above_the_limit_are_refused_before_decoding(width: int, height: int, kind: str) -> None:
     data = bytearray(saved(made("RGB"), "bmp"))
     data[18:26] = struct.pack("<ii", width, height)
     with pytest.raises(RecordFailedError) as caught:
         formats.describe(bytes(data))
-    assert caught.value.kind in ("limit", "corrupt")
+    assert caught.value.kind == kind
+
+
+def test_nothing_is_read_while_pillow_is_told_to_hide_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(RecordFailedError, match="LOAD_TRUNCATED_IMAGES"):
+        formats.describe(saved(made("RGB"), "bmp")[:80])
 
 
 def test_only_the_named_format_is_tried() -> None:

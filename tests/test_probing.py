@@ -86,7 +86,7 @@ def test_a_png_too_short_for_its_pixels_is_refused_by_its_header(whole_file: boo
     path.write_bytes(data)
     zero = np.zeros(1, np.int64)
     place = Extents([str(path)], np.zeros(1, np.uint32), zero, zero + (WHOLE_FILE if whole_file else len(data)))
-    with pytest.raises(CorruptRecordError, match="cannot hold 12000 . 12000 pixels"):
+    with pytest.raises(CorruptRecordError, match=r"cannot hold 12000 . 12000 pixels"):
         probe(Records(place, (UNKNOWN,), np.zeros(1, np.int32), name))
     with pytest.raises(CorruptRecordError, match="cannot hold"):
         describe_encoded([data])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pixstore import reference
 
@@ -24,6 +24,13 @@ def test_pillows_own_limits_have_no_say(kind: str, codec: int, monkeypatch: pyte
     out = np.empty((1, 10, 12, 3), np.uint8)
     assert reference.decode([encoded(kind)], np.array([codec], np.uint8), np.array([[10, 12, 3]], np.int32), out) == []
     assert abs(out.astype(int) - 5).max() <= 1
+
+
+def test_nothing_is_read_while_pillow_is_told_to_hide_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    out = np.empty((1, 10, 12, 3), np.uint8)
+    failures = reference.decode([encoded("JPEG")[:-40]], np.array([reference.JPEG], np.uint8), np.array([[10, 12, 3]], np.int32), out)
+    assert "LOAD_TRUNCATED_IMAGES" in failures[0][2]
 
 
 def test_usable_cpus_follow_the_quota_of_a_cgroup(monkeypatch: pytest.MonkeyPatch) -> None:

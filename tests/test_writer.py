@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -375,7 +376,7 @@ def test_unusable_options_are_refused_before_anything_is_made(tmp_path: Path, op
 
 def test_schema_that_contradicts_the_store_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "s", pixels(1, 2, 2), label=["cat"])
-    stated = Schema((Field(),), pixstore.open(tmp_path / "s").schema.columns.set(0, ("label", "int64")))
+    stated = Schema((Field(),), pixstore.open(tmp_path / "s").schema.columns.set(0, pa.field("label", pa.int64())))
     with pytest.raises(errors.SchemaError, match="'label'"):
         Writer(tmp_path / "s", mode="a", schema=stated)
     with pytest.raises(errors.SchemaError, match="'image'"):

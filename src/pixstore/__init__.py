@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pixstore.package import make_lazy
+
 if TYPE_CHECKING:
     from pixstore import bench, codec, errors
     from pixstore.convert import ConvertReport, convert
@@ -49,6 +51,8 @@ _HOMES = {
     "errors": ("pixstore.errors", None),
     "open": ("pixstore.dataset", "open_dataset"),
 }
+
+make_lazy(__name__)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
+from pixstore.keys import write_keys
 from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import FOLDER, RecordColumns, write_keys, write_table
+from pixstore.shard import FOLDER, RecordColumns, digested, write_table
 from pixstore.store import shard_schema
 
 
@@ -78,7 +79,7 @@ class ShardBuilder:
         self._columns: dict[str, list[pa.Array]] = {name: [] for name in schema.columns.names}
         self._fields = {name: _FieldRows() for name in schema.field_names}
         with translated(store):
-            self._partial.mkdir(parents=True)
+            self._partial.mkdir()
             self._writer: ShardWriter = engine.create(
                 self._pixels, shard_schema(schema, self.formats), durable=durable, max_bytes=max_bytes
             )
@@ -88,7 +89,7 @@ class ShardBuilder:
         for name, records in fields.items():
             seeds = codec.seeds(name, keys)
             self._fields[name].append(records, codec.checksums(records.slices, seeds))
-            self.bytes += int(np.maximum(records.slices.length, 0).sum())
+        self.bytes += bytes_held(keys, columns, fields)
         with translated(self._store):
             self._writer.append(RecordBatch(keys.to_pylist(), fields))
         self._keys.append(keys)
@@ -104,7 +105,7 @@ class ShardBuilder:
             columns = {KEY: keys, **{name: _concatenated(parts, self.schema, name) for name, parts in self._columns.items()}}
             fields = {name: rows.columns(None if located is None else located[name]) for name, rows in self._fields.items()}
             table = write_table(self._partial / f"{self.id}.arrow", columns, fields)
-            index = write_keys(self._partial / f"{self.id}.keys", keys)
+            index = _key_file(self._partial / f"{self.id}.keys", keys)
             size = None if self._pixels.is_dir() else self._pixels.stat().st_size
             entry = ShardEntry(self.id, self._engine.name, self.rows, table, index, ShardFile(self._pixels.name, size), self._uniform())
             publish(self._store, self._partial, durable=self._durable)
@@ -120,6 +121,17 @@ class ShardBuilder:
             for name, rows in self._fields.items()
             if len(rows.formats) == 1 and all(bool((each >= 0).all()) for each in rows.lengths)
         }
+
+
+def bytes_held(keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> int:
+    """Return the bytes of these rows: records, columns and keys."""
+    records = sum(int(np.maximum(each.slices.length, 0).sum()) for each in fields.values())
+    return records + int(keys.nbytes) + sum(int(each.nbytes) for each in columns.values())
+
+
+def _key_file(path: Path, keys: pa.Array) -> ShardFile:
+    write_keys(path, keys)
+    return digested(path)
 
 
 def publish(store: Path, partial: Path, *, durable: bool) -> None:
@@ -138,12 +150,17 @@ def table_only(store: Path, columns: Mapping[str, pa.Array], fields: Mapping[str
     name = new_id()
     partial = store / FOLDER / f"{name}.partial"
     with translated(store):
-        partial.mkdir(parents=True)
-        table = write_table(partial / f"{name}.arrow", columns, fields)
-        index = write_keys(partial / f"{name}.keys", columns[KEY])
-        publish(store, partial, durable=durable)
+        partial.mkdir()
+        try:
+            table = write_table(partial / f"{name}.arrow", columns, fields)
+            index = _key_file(partial / f"{name}.keys", columns[KEY])
+            publish(store, partial, durable=durable)
+        except BaseException:
+            remove(partial)
+            raise
     borrowed = {path.removeprefix(f"{FOLDER}/").partition("/")[0] for each in fields.values() for path in each.paths}
-    return ShardEntry(name, "", len(columns[KEY]), table, index, None, {}, borrows=tuple(sorted(borrowed)))
+    uniform = {field: each.formats[0] for field, each in fields.items() if len(each.formats) == 1 and (each.length >= 0).all()}
+    return ShardEntry(name, "", len(columns[KEY]), table, index, None, uniform, borrows=tuple(sorted(borrowed)))
 
 
 def remove_shard(store: Path, entry: ShardEntry) -> None:

@@ -50,9 +50,7 @@ NOTHING = Format(None, (0, 0, 3), "uint8")
 NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG}
 
 
-def decode(
-    records: Records, *, threads: int | None = None, verify: bool = True, out: NDArray[Any] | None = None, io: Io = "map"
-) -> Arrays:
+def decode(records: Records, *, threads: int | None = None, verify: bool = True, out: NDArray[Any] | None = None, io: Io = "map") -> Arrays:
     """Return the arrays of the records: one of shape N·H·W·C, or a list of arrays where shapes or dtypes differ.
 
     Grey images give N·H·W, raw records N arrays of the shape they were stored with. `out` is filled and returned where given.
@@ -137,8 +135,7 @@ def _fill(records: Records, slots: Any, threads: int, verify: bool, io: Io) -> l
         each_format = [_core_format(each) for each in records.formats]
         codecs = np.concatenate([codec for codec, _ in each_format])[records.format]
         shapes = np.concatenate([shape for _, shape in each_format])[records.format]
-    # One record is no work for a pool of threads.
-    options = {**checks(records, verify), "io": io, "threads": threads or int(len(records) == 1)}
+    options = {**checks(records, verify), "io": io, "threads": threads}
     return list(core().decode(core_place(records.place), codecs, shapes, slots, **options))
 
 

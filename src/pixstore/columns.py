@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,41 +15,84 @@ from pixstore.schema import Schema, type_to_name
 def column_array(name: str, values: Any, schema: Schema) -> pa.Array:
     """Return values of one column as an Arrow array, of the column's type where that is settled.
 
-    Whole numbers become int64 (uint64 where they are that), fractions float64. Raises SchemaError naming column and value.
+    Whole numbers become int64 (uint64 where they are that), fractions float64, rows of an N·D array lists. Numbers may become
+    numbers where nothing is lost; nothing else changes its kind. Raises SchemaError naming column and value.
     """
-    settled = schema.columns.field(name).type if name in schema.columns.names else pa.null()
+    settled = _settled(schema, name)
     try:
-        array = _plain(pa.array(values))
-        return array if settled == pa.null() or array.type == settled else array.cast(settled)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-        wanted = "one type of numbers, text, bytes, booleans or lists" if settled == pa.null() else f"{settled}, as before"
-        raise SchemaError(f"column {name!r} takes {wanted}; {_shown(values)} does not fit ({error})") from error
+        array = pa.array(list(values) if isinstance(values, np.ndarray) and values.ndim == 2 else values)
+        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        found = _lasting(array.type)
+        type_to_name(found)
+        joint = joint_type(settled, found)
+        if joint is not None:
+            return array.cast(joint)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError) as error:
+        raise SchemaError(f"{_wanted(name, settled)}; {_shown(values)} does not fit ({error})") from error
+    raise SchemaError(f"{_wanted(name, settled)}; {_shown(values)} is {found}")
 
 
-def _plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if pa.types.is_integer(array.type) and array.type != pa.uint64():
-        return array.cast(pa.int64())
-    if pa.types.is_floating(array.type):
-        return array.cast(pa.float64())
-    return array
+def _wanted(name: str, settled: pa.DataType) -> str:
+    kind = "one type of numbers, text, bytes, booleans or lists" if settled == pa.null() else f"{settled}, as before"
+    return f"column {name!r} takes {kind}"
+
+
+def _lasting(found: pa.DataType) -> pa.DataType:
+    """Return the type in which values of this type are kept."""
+    if pa.types.is_dictionary(found):
+        return _lasting(found.value_type)
+    if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
+        return pa.list_(_lasting(found.value_type))
+    if pa.types.is_integer(found) and found != pa.uint64():
+        return pa.int64()
+    if pa.types.is_floating(found):
+        return pa.float64()
+    if _is_text(found):
+        return pa.string()
+    return found
+
+
+def joint_type(settled: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+    """Return the settled type, completed where it was null so far, or None where these values are of another kind."""
+    if settled == found or found == pa.null():
+        return settled
+    if settled == pa.null():
+        return found
+    if pa.types.is_list(settled) and pa.types.is_list(found):
+        inner = joint_type(settled.value_type, found.value_type)
+        return None if inner is None else pa.list_(inner)
+    kinds = (_is_number, _is_text, _is_bytes)
+    return settled if any(kind(settled) and kind(found) for kind in kinds) else None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def settle_type(schema: Schema, name: str, found: pa.DataType) -> Schema:
     """Return the schema with this column's type, if it had none yet: a column is null until its first value."""
+    settled = _settled(schema, name)
+    joint = joint_type(settled, found)
+    if joint is None:
+        raise SchemaError(f"column {name!r} is {settled}, not {found}")
+    if joint == settled:
+        return schema
+    type_to_name(joint)
+    return replace(schema, columns=schema.columns.set(schema.columns.get_field_index(name), pa.field(name, joint)))
+
+
+def _settled(schema: Schema, name: str) -> pa.DataType:
     if name not in schema.columns.names:
         raise SchemaError(f"unknown column {name!r}; columns of this dataset: {', '.join(schema.columns.names) or 'none'}")
-    settled = schema.columns.field(name).type
-    if found == settled or found == pa.null():
-        return schema
-    if settled != pa.null():
-        raise SchemaError(f"column {name!r} is {settled}, not {found}")
-    type_to_name(found)
-    index = schema.columns.get_field_index(name)
-    return Schema(schema.fields, schema.columns.set(index, pa.field(name, found)), schema.classes)
+    return schema.columns.field(name).type
 
 
 def python_values(array: pa.ChunkedArray) -> np.ndarray[Any, Any] | list[Any]:

@@ -17,7 +17,7 @@ from pixstore.dataset import Dataset, open_dataset
 from pixstore.disk import bytes_of
 from pixstore.engine import FieldRecords
 from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, RecordError
-from pixstore.incoming import Encoding, joined, keep_or_encode
+from pixstore.incoming import Encoding, absent, joined, merged
 from pixstore.incoming import to_records as encode_images
 from pixstore.manifest import Durability
 from pixstore.rows import Records, Slices
@@ -126,42 +126,58 @@ def _copy_rows(dataset: Dataset, writer: Writer, encoding: Encoding, report: Con
 
 @dataclass
 class _Fetched:
-    """One field's records of a batch: encoded bytes to keep, or decoded arrays to encode."""
+    """One field's records of a batch: encoded bytes to keep, or decoded arrays to encode; `present` has the places of those there are."""
 
     images: NDArray[Any] | list[Any]
     encoded: Records | None
+    present: NDArray[np.int64]
     good: NDArray[np.bool_]
     bad_rows: Sequence[BadRow]
     held: int
     stored: int
 
     def records(self, kept: NDArray[np.int64], encoding: Encoding) -> FieldRecords:
-        everything = len(kept) == len(self.good)
+        """Return the records of these places of the batch; missing where the source has none."""
+        is_there = np.isin(kept, self.present)
+        chosen = np.searchsorted(self.present, kept[is_there])
+        if not len(chosen):
+            return absent(len(kept))
+        records = self._chosen(chosen, encoding)
+        return records if is_there.all() else merged([(np.flatnonzero(is_there).tolist(), records)], len(kept))
+
+    def _chosen(self, chosen: NDArray[np.int64], encoding: Encoding) -> FieldRecords:
         if self.encoded is not None:
             assert isinstance(self.encoded.place, list)
-            buffers = [self.encoded.place[place] for place in kept.tolist()]
-            return FieldRecords(joined(buffers), self.encoded.formats, self.encoded.format[kept])
+            buffers = [self.encoded.place[place] for place in chosen.tolist()]
+            return FieldRecords(joined(buffers), self.encoded.formats, self.encoded.format[chosen])
         if isinstance(self.images, np.ndarray):
-            return encode_images(self.images if everything else self.images[kept], encoding)
-        chosen = [self.images[place] for place in kept.tolist()]
-        return keep_or_encode(chosen, encoding) if isinstance(chosen[0], bytes) else encode_images(chosen, encoding)
+            return encode_images(self.images if len(chosen) == len(self.images) else self.images[chosen], encoding)
+        return encode_images([self.images[place] for place in chosen.tolist()], encoding)
 
 
 def _fetch(dataset: Dataset, name: str, rows: NDArray[np.int64], encoding: Encoding) -> _Fetched:
-    located = dataset.located(name, rows)
-    decoded_is_wanted = any(each.codec is not None and each.codec.startswith("raw") for each in located.formats) or encoding.codec != "keep"
-    if decoded_is_wanted:
-        images, good, bad = codec.decode_masked(located, threads=encoding.threads, io="pread")
+    present = np.delete(np.arange(len(rows)), dataset.absent(name, rows))
+    good = np.ones(len(rows), bool)
+    if not len(present):
+        return _Fetched([], None, present, good, [], 0, 0)
+    located = dataset.located(name, rows[present])
+    if encoding.codec != "keep" or any(each.codec == "raw-planar" for each in located.formats):
+        images, good[present], bad = codec.decode_masked(located, threads=encoding.threads, io="pread")
         size = images.nbytes if isinstance(images, np.ndarray) else sum(each.nbytes for each in images)
-        return _Fetched(images, None, good, bad, size, _stored_bytes(located, size))
-    buffers, good, bad = codec.fetch_masked(located, threads=encoding.threads, io="pread")
-    fetched, is_image, no_images = codec.probe_masked(Records(list(buffers), located.formats, located.format, located.name))
-    # Decoding is the only proof that a foreign image is whole.
+        return _Fetched(images, None, present, good, bad, size, _stored_bytes(located, size))
+    buffers, is_read, bad = codec.fetch_masked(located, threads=encoding.threads, io="pread")
+    size = sum(len(each) for each in buffers)
+    fetched = Records(list(buffers), located.formats, located.format, located.name)
+    if located.checksum is not None:
+        good[present] = is_read
+        return _Fetched([], fetched, present, good, bad, size, size)
+    fetched, is_image, no_images = codec.probe_masked(fetched)
+    # Where nothing has a checksum, decoding is the only proof that an image is whole.
     pixels, is_whole, not_whole = codec.decode_masked(fetched, threads=encoding.threads)
     reasons = {each.row: each for each in [*not_whole, *no_images, *bad]}
-    size = sum(len(each) for each in buffers)
     held = size + (pixels.nbytes if isinstance(pixels, np.ndarray) else sum(each.nbytes for each in pixels))
-    return _Fetched([], fetched, good & is_image & is_whole, [reasons[row] for row in sorted(reasons)], held, size)
+    good[present] = is_read & is_image & is_whole
+    return _Fetched([], fetched, present, good, [reasons[row] for row in sorted(reasons)], held, size)
 
 
 def _stored_bytes(records: Records, decoded: int) -> int:

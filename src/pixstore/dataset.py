@@ -187,7 +187,7 @@ class Dataset:
         verify=False leaves the checksums out. Raises one error that names every row that cannot be read.
         """
         chosen = self._chosen(rows)
-        table = self._rows.table.select([KEY, *(self.schema.columns.names if columns is None else columns)])
+        table = self._columns(columns)
         values: dict[str, Any] = {}
         for name in self.schema.field_names if fields is None else fields:
             values[name] = self._decoded(name, chosen, threads or self._threads, verify)
@@ -214,6 +214,10 @@ class Dataset:
     def located(self, field: str, rows: Selector) -> Records:
         """Return where these rows' records lie, or their bytes where only the format's own library finds them."""
         return self._located(field, self._chosen(rows))
+
+    def absent(self, field: str, rows: Selector) -> Indices:
+        """Return the places in `rows` of the samples that were written without this field; only stores have such."""
+        return self._absent(field, self._chosen(rows))
 
     def select(self, rows: Selector) -> Dataset:
         """Return the dataset of these rows, in the order given; nothing is copied."""
@@ -253,12 +257,23 @@ class Dataset:
         path = self._rows.path if isinstance(self._rows, StoreRows) else None
         return "pread" if path is not None and is_network(path) else "map"
 
+    def _absent(self, field: str, chosen: Indices) -> Indices:
+        return self._rows.absent(field, chosen) if isinstance(self._rows, StoreRows) else np.empty(0, np.int64)
+
     def _located(self, field: str, chosen: Indices) -> Records:
         return self._rows.locate(field, chosen) or self._rows.read(field, chosen)
 
+    def _columns(self, names: Sequence[str] | None) -> pa.Table:
+        table = self._rows.table
+        asked = table.column_names if names is None else list(dict.fromkeys([KEY, *names]))
+        unknown = [name for name in asked if name not in table.column_names]
+        if unknown:
+            raise SchemaError(f"no column {unknown[0]!r}; columns here: {', '.join(table.column_names)}")
+        return table.select(asked)
+
     def _decoded(self, field: str, chosen: Indices, threads: int | None, verify: bool) -> NDArray[Any] | list[Any]:
         """Return the arrays of these rows; a list with None in the places of samples that were written without this field."""
-        absent = self._rows.absent(field, chosen) if isinstance(self._rows, StoreRows) else np.empty(0, np.int64)
+        absent = self._absent(field, chosen)
         if not len(absent):
             return codec.decode(self._located(field, chosen), threads=threads, verify=verify, io=self._io_used)
         arrays: list[Any] = [None] * len(chosen)
@@ -278,15 +293,37 @@ class Dataset:
         return Sample(values)
 
     def _find(self, key: str) -> int:
-        row = int(self._rows.find([key])[0]) if isinstance(self._rows, StoreRows) else self._places.get(key, -1)
-        if row < 0 or self._selection is None:
-            return row
-        places = np.flatnonzero(self._selection == row)
-        return int(places[0]) if len(places) else -1
+        return int(self._find_many([key])[0])
+
+    def _find_many(self, keys: Sequence[str]) -> Indices:
+        """Return the row of each key, -1 where there is none."""
+        if isinstance(self._rows, StoreRows):
+            rows = self._rows.find(keys)
+        else:
+            rows = np.array([self._places.get(key, -1) for key in keys], np.int64)
+        if self._selection is None:
+            return rows
+        order = self._selection_order
+        if not len(order):
+            return np.full(len(keys), -1, np.int64)
+        places = np.minimum(np.searchsorted(self._selection, rows, sorter=order), len(order) - 1)
+        found = order[places]
+        return np.where(self._selection[found] == rows, found, -1)
+
+    @cached_property
+    def _selection_order(self) -> Indices:
+        return np.argsort(np.empty(0) if self._selection is None else self._selection, kind="stable")
 
     @cached_property
     def _places(self) -> dict[str, int]:
         return {key: row for row, key in enumerate(self._rows.table[KEY].to_pylist())}
+
+    def _rows_of(self, keys: Sequence[str]) -> Indices:
+        rows = self._find_many(keys)
+        if (rows < 0).any():
+            # Raises, and names the nearest key.
+            self.row_of(keys[int(np.argmin(rows))])
+        return rows
 
     def _checked_row(self, row: int) -> int:
         if not -len(self) <= row < len(self):
@@ -303,8 +340,10 @@ class Dataset:
             return np.arange(*rows.indices(len(self)))
         if isinstance(rows, pa.Array | pa.ChunkedArray):
             rows = rows.to_pylist()
-        if isinstance(rows, (list, tuple)) and rows and isinstance(rows[0], str):
-            return np.array([self.row_of(str(key)) for key in rows], np.int64)
+        if isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind == "U":
+            rows = rows.tolist()
+        if isinstance(rows, (list, tuple)) and rows and all(isinstance(each, str) for each in rows):
+            return self._rows_of([str(each) for each in rows])
         asked = np.asarray(rows)
         if asked.size == 0:
             return np.empty(0, np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,10 +48,23 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with suppress(FileNotFoundError):
         partial.unlink()
-    write_file(partial, data, durable=durable)
-    os.replace(partial, path)
+    try:
+        write_file(partial, data, durable=durable)
+        os.replace(partial, path)
+    except BaseException:
+        remove(partial)
+        raise
     if durable:
         sync_folder(path.parent)
+
+
+def make_folders(path: Path, *, durable: bool) -> None:
+    """Make a folder and those above it that are not there. With `durable`, their names are on the medium when this returns."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    with translated(path):
+        path.mkdir(parents=True, exist_ok=True)
+        for each in missing if durable else ():
+            sync_folder(each.parent)
 
 
 def remove(path: Path) -> None:
@@ -136,12 +150,13 @@ def file_system(path: Path) -> str:
     place = os.path.realpath(path)
     best, kind = "", ""
     try:
-        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).rstrip("\n").split("\n")
     except OSError:
         return ""
     for line in lines:
         before, _, after = line.partition(" - ")
-        mount = before.split(" ")[4].encode().decode("unicode_escape", errors="replace")
+        # Space, tab, newline and backslash stand as three octal digits.
+        mount = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), before.split(" ")[4])
         inside = place == mount or place.startswith(mount.rstrip("/") + "/")
         if inside and len(mount) >= len(best):
             best, kind = mount, after.split(" ")[0]

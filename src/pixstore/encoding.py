@@ -128,9 +128,7 @@ def _encode_by_depth(images: list[NDArray[Any]], pixels: list[NDArray[np.uint8]]
         if not rows:
             continue
         shapes = np.array([_core_shape(images[index].shape) for index in rows], np.int32)
-        encoded, lengths, failures = core().encode(
-            [pixels[index] for index in rows], shapes, sample_bytes, NUMBERS[codec], **options
-        )
+        encoded, lengths, failures = core().encode([pixels[index] for index in rows], shapes, sample_bytes, NUMBERS[codec], **options)
         _refuse([(rows[index], kind, detail) for index, kind, detail in failures])
         offset[rows] = len(data) + np.cumsum(lengths) - lengths
         length[rows] = lengths

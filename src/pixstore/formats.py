@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+from PIL import Image, ImageFile
 
 from pixstore.headers import RecordFailedError
 from pixstore.schema import Format
@@ -21,6 +19,7 @@ ALLOWED = ("BMP", "GIF", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 178_956_970
 IMAGE_MAGIC = (b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
+TIFF_BITS_PER_SAMPLE = 258
 
 NOT_IMAGES = (
     (b"version https://git-lfs", "missing", "Git LFS pointer: run 'git lfs pull'"),
@@ -87,15 +86,19 @@ def _refuse_text(head: bytes) -> None:
 
 def _load(data: bytes, allowed: tuple[str, ...]) -> tuple[NDArray[Any], str]:
     """Return the pixels and Pillow's name of the format. Warnings are errors; the lock is there because filters are global."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise RecordFailedError("unsupported", "not read while PIL.ImageFile.LOAD_TRUNCATED_IMAGES hides damage: set it to False")
     try:
         with _pillow_lock, warnings.catch_warnings():
             warnings.simplefilter("error")
+            # Our own limit is checked before any pixel is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=allowed) as image:
                 _check(image)
                 return _pixels(image), str(image.format)
     except (RecordFailedError, MemoryError):
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise RecordFailedError("limit", str(error)) from error
     except Exception as error:  # Pillow raises errors of a dozen kinds on damaged bytes
         raise RecordFailedError("corrupt", f"does not decode: {error}") from error
@@ -104,18 +107,18 @@ def _load(data: bytes, allowed: tuple[str, ...]) -> tuple[NDArray[Any], str]:
 def _check(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise RecordFailedError("limit", f"{image.width} x {image.height} pixels, the limit is {MAX_PIXELS}")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise RecordFailedError("unsupported", f"{image.format} with {frames} frames: only single images are stored")
+    if getattr(image, "is_animated", False):
+        raise RecordFailedError("unsupported", f"{image.format} of several frames: only single images are stored")
     if image.mode in ("RGB", "RGBA", "CMYK", "LA") and _bits_per_sample(image) > 8:
         raise RecordFailedError("unsupported", f"{image.format} of 16 bits and several channels: save it as 16-bit PNG")
 
 
-def _bits_per_sample(image: Image.Image) -> Any:
-    if isinstance(image, TiffImageFile):
-        return max(image.tag_v2.get(BITSPERSAMPLE, (8,)), default=8)
-    if isinstance(image, PpmImageFile) and isinstance(image.tile[0].args, tuple):
-        largest = image.tile[0].args[-1]
+def _bits_per_sample(image: Image.Image) -> int:
+    """Return how many bits the file has per sample, of which Pillow keeps 8 in these modes."""
+    if image.format == "TIFF":
+        return int(max(getattr(image, "tag_v2", {}).get(TIFF_BITS_PER_SAMPLE, (8,))))
+    if image.format == "PPM" and getattr(image, "tile", []):
+        largest = image.tile[0].args[-1]  # type: ignore[attr-defined]
         return 16 if isinstance(largest, int) and largest > 255 else 8
     return 8
 

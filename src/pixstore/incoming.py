@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,21 +47,61 @@ def is_image(value: Any) -> bool:
     return isinstance(value, Image.Image) or (isinstance(value, np.ndarray) and value.ndim >= 2)
 
 
+def are_images(values: Any) -> bool:
+    """Return whether N named values can only be images."""
+    if isinstance(values, np.ndarray):
+        return values.ndim >= 3
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
+        return False
+    return is_image(next((each for each in values if each is not None), None))
+
+
 def accept(image: ImageLike | None) -> Incoming:
     """Return an image as an array or as encoded bytes. Raises InvalidInputError for anything else."""
     if image is None or isinstance(image, (np.ndarray, bytes)):
         return image
     if isinstance(image, Image.Image):
-        # A palette or a bit mask is a way of storing, not the pixels.
-        expanded = {"P": "RGBA" if "transparency" in image.info else "RGB", "1": "L", "PA": "RGBA"}.get(image.mode)
-        return np.asarray(image.convert(expanded) if expanded else image)
+        return _pil_pixels(image)
     if isinstance(image, (bytearray, memoryview)):
         return bytes(image)
     if isinstance(image, (str, os.PathLike)):
         return _file_bytes(Path(image))
     if hasattr(image, "__array__"):
-        return np.asarray(image)
+        return np.array(image)
     raise InvalidInputError(f"an image cannot be a {type(image).__name__}; hand in an array, a PIL image, a path or encoded bytes")
+
+
+def accept_many(images: Any) -> NDArray[Any] | list[Incoming]:
+    """Return N images as one array, or as a list of arrays and encoded bytes."""
+    return images if isinstance(images, np.ndarray) and images.dtype != object else [accept(each) for each in images]
+
+
+def length_of(name: str, values: Any) -> int:
+    """Return how many values there are. Raises InvalidInputError for what is one value, or none that can be counted."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sized):
+        raise InvalidInputError(f"{name}: a {type(values).__name__} is not one value for each image; hand in a list or an array")
+    return len(values)
+
+
+def size_of(image: Incoming) -> int:
+    """Return the bytes of an image as it was handed in."""
+    if image is None:
+        return 0
+    return image.nbytes if isinstance(image, np.ndarray) else len(image)
+
+
+def own(value: Any) -> Any:
+    """Return a value that its giver cannot change any more: arrays and lists are copied."""
+    return value.copy() if isinstance(value, (np.ndarray, list)) else value
+
+
+def _pil_pixels(image: Image.Image) -> NDArray[Any]:
+    # A palette or a bit mask is a way of storing, not the pixels.
+    expanded = {"P": "RGBA" if "transparency" in image.info else "RGB", "1": "L", "PA": "RGBA"}.get(image.mode)
+    try:
+        return np.asarray(image.convert(expanded) if expanded else image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidInputError(f"this {image.format or 'PIL'} image cannot be read ({error}); leave it out or mend its file") from error
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -145,6 +185,19 @@ def merged(parts: Sequence[tuple[Sequence[int], FieldRecords]], count: int) -> F
     length = np.array([-1 if each is None else each.nbytes for each in buffers], np.int64)
     data = b"".join(each for each in buffers if each is not None)
     return FieldRecords(Slices.end_to_end(data, length), formats or [ABSENT], format_index)
+
+
+def one_format(records: FieldRecords) -> Format | None:
+    """Return the format that every record has, None where they differ or one is missing."""
+    used = np.unique(records.format)
+    if len(used) != 1 or (records.slices.length < 0).any():
+        return None
+    return records.formats[int(used[0])]
+
+
+def absent(count: int) -> FieldRecords:
+    """Return the records of rows without this field."""
+    return FieldRecords(Slices(b"", np.zeros(count, np.int64), np.full(count, -1)), [ABSENT], np.zeros(count, np.int32))
 
 
 def _encode(images: NDArray[Any] | Sequence[NDArray[Any]], encoding: Encoding) -> FieldRecords:

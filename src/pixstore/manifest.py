@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pixstore.codec import hash_bytes
 from pixstore.disk import replace_file, translated
 from pixstore.errors import CorruptStoreError, IncompatibleStoreError, InvalidInputError, NotAStoreError
-from pixstore.schema import Format, Schema
+from pixstore.schema import Format, Schema, sound_format
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -85,10 +86,10 @@ class Manifest:
 
 
 def is_store(path: Path) -> bool:
-    """Return whether the folder holds a pixstore manifest; its name and suffix do not matter."""
+    """Return whether the folder holds a pixstore manifest, be it a damaged one; its name and suffix do not matter."""
     try:
         with open(path / NAME, "rb") as file:
-            return file.read(64).lstrip().startswith(b'{"pixstore":')
+            return file.read(64).lstrip().startswith(b'{"pixstore":') or (path / "versions").is_dir()
     except OSError:
         return False
 
@@ -99,6 +100,9 @@ def load(store: Path, version: int | None = None) -> Manifest:
     Raises NotAStoreError where there is no manifest, CorruptStoreError where its digest does not match, and
     IncompatibleStoreError for a store of a newer format.
     """
+    if version is not None and version > load(store).version:
+        # A commit that was cut off may have left the file of a version that never was.
+        raise _not_kept(store, version)
     path = store / NAME if version is None else version_path(store, version)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -106,9 +110,13 @@ def load(store: Path, version: int | None = None) -> Manifest:
         data = path.read_bytes()
     except FileNotFoundError as error:
         if version is not None and (store / NAME).exists():
-            raise InvalidInputError(f"{store}: version {version} is not kept; `pixstore versions {store}` lists those that are") from error
+            raise _not_kept(store, version) from error
         raise NotAStoreError(f"{store}: no {NAME} here, so this is not a pixstore store") from error
     return parse(data, path)
+
+
+def _not_kept(store: Path, version: int) -> InvalidInputError:
+    return InvalidInputError(f"{store}: version {version} is not kept; `pixstore versions {store}` lists those that are")
 
 
 def version_path(store: Path, version: int) -> Path:
@@ -122,7 +130,9 @@ def commit(store: Path, manifest: Manifest) -> None:
     with translated(store, needed=2 * len(data)):
         replace_file(version_path(store, manifest.version), data, durable=durable)
         replace_file(store / NAME, data, durable=durable)
-    _forget_old_versions(store, manifest)
+    # The version is there: one that cannot be removed is no reason to call it failed.
+    with suppress(OSError):
+        _forget_old_versions(store, manifest)
 
 
 def _forget_old_versions(store: Path, manifest: Manifest) -> None:
@@ -163,29 +173,44 @@ def parse(data: bytes, path: Path) -> Manifest:
         raise CorruptStoreError(f"{path}: not a whole manifest ({error}); an older one may lie in {path.parent / 'versions'}") from error
     if newer:
         raise IncompatibleStoreError(f"{path}: format {value['pixstore']}, this pixstore reads up to {FORMAT}; upgrade pixstore")
-    if not found or ending.strip() != f'{hash_bytes(text):016x}"}}'.encode():
+    if not found or ending != f'{hash_bytes(text):016x}"}}\n'.encode():
         raise CorruptStoreError(
             f"{path}: its digest does not match, so it was changed or damaged; an older one may lie in {path.parent / 'versions'}"
         )
     try:
         return _from_json(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptStoreError(f"{path}: a part is missing or of the wrong kind ({error!r})") from error
 
 
 def _from_json(value: Mapping[str, Any]) -> Manifest:
+    if value["durability"] not in get_args(Durability):
+        raise ValueError(f"durability {value['durability']!r}")
     return Manifest(
-        version=int(value["version"]),
-        parent=value["parent"],
-        created=value["created"],
-        engine=value["engine"],
+        version=_count(value["version"]),
+        parent=None if value["parent"] is None else _count(value["parent"]),
+        created=_text(value["created"]),
+        engine=_text(value["engine"]),
         durability=value["durability"],
         schema=Schema.from_json(value["schema"]),
-        next_key=int(value["next_key"]),
+        next_key=_count(value["next_key"]),
         shards=tuple(_shard_from_json(shard) for shard in value["shards"]),
-        splits=dict(value["splits"]),
-        tags=dict(value["tags"]),
+        splits={_text(name): _checked_name(file) for name, file in value["splits"].items()},
+        tags={_text(name): _count(version) for name, version in value["tags"].items()},
     )
+
+
+def _count(value: Any) -> int:
+    # Beyond 64 bits nothing can be counted by what follows.
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
 
 
 def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:
@@ -205,18 +230,19 @@ def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:
 
 
 def _shard_from_json(value: Mapping[str, Any]) -> ShardEntry:
-    rows = int(value["rows"])
-    deleted = tuple((int(start), int(stop)) for start, stop in value["deleted"])
-    if rows < 0 or any(not 0 <= start < stop <= rows for start, stop in deleted):
-        raise ValueError(f"shard {value['id']}: {rows} rows, deleted {deleted[:3]}")
+    rows = _count(value["rows"])
+    deleted = tuple((_count(start), _count(stop)) for start, stop in value["deleted"])
+    edges = [edge for each in deleted for edge in each]
+    if any(start >= stop for start, stop in deleted) or edges != sorted(edges) or edges[-1:] > [rows]:
+        raise ValueError(f"shard {value['id']!r}: {rows} rows, deleted {deleted[:3]}")
     return ShardEntry(
-        id=value["id"],
-        engine=value["engine"],
+        id=_checked_name(value["id"]),
+        engine=_text(value["engine"]),
         rows=rows,
         table=_file_from_json(value["table"]),
         keys=_file_from_json(value["keys"]),
         pixels=None if value["pixels"] is None else _file_from_json(value["pixels"]),
-        formats={name: Format(each["codec"], tuple(each["shape"]), each["dtype"]) for name, each in value["formats"].items()},
+        formats={name: sound_format(each["codec"], tuple(each["shape"]), each["dtype"]) for name, each in value["formats"].items()},
         deleted=deleted,
         borrows=tuple(_checked_name(name) for name in value["borrows"]),
     )
@@ -230,10 +256,7 @@ def _file_to_json(file: ShardFile) -> dict[str, Any]:
 def _file_from_json(value: Mapping[str, Any]) -> ShardFile:
     name = _checked_name(value["name"])
     digests = None if value["digests"] is None else tuple(int(each, 16) for each in value["digests"])
-    size = value["bytes"]
-    if size is not None and (not isinstance(size, int) or size < 0):
-        raise ValueError(f"{name}: {size} bytes")
-    return ShardFile(name, size, digests)
+    return ShardFile(name, None if value["bytes"] is None else _count(value["bytes"]), digests)
 
 
 def _checked_name(name: Any) -> str:

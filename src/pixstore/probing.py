@@ -111,7 +111,5 @@ def describe_encoded(buffers: Sequence[Buffer]) -> list[Format]:
     return [probed.formats[number] for number in probed.format.tolist()]
 
 
-
-
 def _name_of_buffer(index: int) -> tuple[int, str, str]:
     return index, f"image {index}", ""

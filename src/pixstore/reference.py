@@ -22,7 +22,7 @@ import numpy as np
 import PIL
 import xxhash
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -357,6 +357,8 @@ def _decode_raw(data: bytes, codec: int, shape: tuple[int, int, int], slot_bytes
 
 def _load(reader: Callable[[streams.BytesIO], Image.Image], data: bytes) -> NDArray[Any]:
     """Return the pixels that Pillow's reader of one format gives."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise RecordFailedError("unsupported", "not read while PIL.ImageFile.LOAD_TRUNCATED_IMAGES hides damage: set it to False")
     try:
         with reader(streams.BytesIO(data)) as image:
             if image.mode == "P":

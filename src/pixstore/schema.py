@@ -13,6 +13,7 @@ import pyarrow as pa
 from pixstore.errors import IncompatibleStoreError, SchemaError
 
 KEY = "key"
+MOST_DIMENSIONS = 32
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
 
@@ -38,6 +39,17 @@ class Format:
         if self.shape is None or self.dtype is None:
             raise SchemaError(f"the size of {self} is not known before its bytes are read")
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+def sound_format(codec: str | None, shape: tuple[int, ...] | None, dtype: str | None) -> Format:
+    """Return the format that a store states. Raises ValueError for one that no image has."""
+    if shape is not None and (len(shape) > MOST_DIMENSIONS or any(type(each) is not int or each < 0 for each in shape)):
+        raise ValueError(f"an image of shape {shape}")
+    if dtype is not None and (not isinstance(dtype, str) or np.dtype(dtype).kind not in "biufc"):
+        raise ValueError(f"an image of dtype {dtype!r}")
+    if codec is not None and not isinstance(codec, str):
+        raise ValueError(f"codec {codec!r}")
+    return Format(codec, shape, dtype)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
     <id>.arrow   Arrow IPC, one record batch: key, the columns, and per field a struct
                  {file, offset, length, checksum, codec, shape, dtype}; `file` is relative to the store's folder
-    <id>.keys    b"PIXKEYS1", row count as u64, then xxh3_64 of each key in ascending order (u64), then their rows (u32)
+    <id>.keys    the key index (pixstore.keys)
 
 The whole table is checked against the manifest's digests before Arrow parses a byte of it.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +21,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore import codec
-from pixstore.errors import CorruptStoreError, DuplicateKeyError, StoreTruncatedError
+from pixstore.errors import CorruptStoreError, StoreTruncatedError
+from pixstore.keys import KeyIndex
 from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.rows import Extents, Indices
-from pixstore.schema import KEY, Format, Schema
+from pixstore.schema import KEY, Format, Schema, sound_format
 
 FOLDER = "shards"
 TILE_BYTES = 16 << 20
-KEYS_MAGIC = b"PIXKEYS1"
 
 RECORD_TYPE = pa.struct([
     ("file", pa.dictionary(pa.int32(), pa.string())),
@@ -94,29 +95,15 @@ def _dictionary(values: Sequence[str | None], index: pa.Array) -> tuple[pa.Array
     return places.take(index), pa.array(distinct, pa.string())
 
 
-def write_keys(path: Path, keys: pa.Array) -> ShardFile:
-    """Write the key index. Raises DuplicateKeyError naming a key that stands twice, and both its rows."""
-    hashes = codec.hash_keys(keys)
-    order = np.argsort(hashes, kind="stable")
-    ascending = hashes[order]
-    twins = np.flatnonzero(ascending[1:] == ascending[:-1])
-    for first, second in zip(order[twins].tolist(), order[twins + 1].tolist(), strict=True):
-        if keys[first] == keys[second]:
-            raise DuplicateKeyError(
-                f"key {keys[first].as_py()!r} stands twice (samples {first} and {second} of this shard); give each sample its own"
-            )
-    with open(path, "xb") as file:
-        file.write(KEYS_MAGIC + np.uint64(len(keys)).tobytes())
-        file.write(ascending.tobytes())
-        file.write(order.astype(np.uint32).tobytes())
-    return digested(path)
-
-
 class RecordTable:
     """One field's records in an opened table, as NumPy views of the mapped file."""
 
-    def __init__(self, array: pa.StructArray) -> None:
+    def __init__(self, array: pa.StructArray, path: Path) -> None:
+        """Raise CorruptStoreError, naming the table's `path`, where a file lies outside the store or a record nowhere."""
         children = {name: array.field(index) for index, name in enumerate(RECORD_TYPE.names)}
+        if any(children[name].null_count for name in ("offset", "length", "checksum")):
+            raise CorruptStoreError(f"{path}: a record without offset, length or checksum")
+        _check_paths(children["file"].dictionary, path)
         self.file = children["file"].indices.fill_null(-1).to_numpy(zero_copy_only=False)
         self.paths = children["file"].dictionary
         self.offset = children["offset"].to_numpy()
@@ -124,10 +111,12 @@ class RecordTable:
         self.checksum = children["checksum"].to_numpy()
         self.present = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
         self._codec, self._shape, self._dtype = children["codec"], children["shape"], children["dtype"]
-
-    @cached_property
-    def is_located(self) -> bool:
-        return bool(len(self.file) == 0 or (self.file >= 0).any() or (self.present is not None and not self.present.any()))
+        self._path = path
+        located = self.file[self.present] >= 0 if self.present is not None else self.file >= 0
+        self.is_located = bool(located.all())
+        """Whether extents find every record; an engine without extents has none that they find."""
+        if not self.is_located and located.any():
+            raise CorruptStoreError(f"{path}: a record that lies in no file")
 
     def formats(self, rows: Indices) -> tuple[list[Format], NDArray[np.int32]]:
         """Return the distinct formats of these rows, and which of them each row has."""
@@ -140,7 +129,10 @@ class RecordTable:
         })  # fmt: skip
         distinct = struct.group_by(struct.column_names, use_threads=False).aggregate([]).to_pylist()
         places = {tuple(each.values()): place for place, each in enumerate(distinct)}
-        formats = [Format(each["codec"], _parse_shape(each["shape"]), each["dtype"]) for each in distinct]
+        try:
+            formats = [sound_format(each["codec"], _parse_shape(each["shape"]), each["dtype"]) for each in distinct]
+        except (ValueError, TypeError) as error:
+            raise CorruptStoreError(f"{self._path}: {error}") from error
         if len(places) == 1:
             return formats, np.zeros(len(rows), np.int32)
         columns = [struct.column(name).to_pylist() for name in distinct[0]]
@@ -177,8 +169,8 @@ class Shard:
         length = self.entry.rows
         columns = {KEY: self.whole[KEY]}
         for column in self.schema.columns:
-            has = column.name in self.whole.column_names
-            columns[column.name] = self.whole[column.name].cast(column.type) if has else pa.chunked_array([pa.nulls(length, column.type)])
+            has = column.name in self.whole.schema.names
+            columns[column.name] = self.whole[column.name].cast(column.type) if has else pa.nulls(length, column.type)
         table = pa.table(columns)
         return table if self.rows is None else table.take(pa.array(self.rows))
 
@@ -189,22 +181,14 @@ class Shard:
     def records(self, field: str) -> RecordTable | None:
         """Return this field's records, None where the shard has none."""
         if field not in self._records:
-            has = field in self.whole.column_names and len(self.whole)
-            self._records[field] = RecordTable(self.whole[field].chunk(0)) if has else None
+            has = field in self.whole.schema.names
+            self._records[field] = RecordTable(self.whole[field], self._path) if has else None
         return self._records[field]
 
     def find(self, hashes: NDArray[np.uint64], keys: Sequence[str]) -> Indices:
         """Return the row (among those not deleted) of each key, -1 where it is not here."""
-        ascending, rows = self._keys
-        found = np.full(len(keys), -1, np.int64)
-        begins = np.searchsorted(ascending, hashes, "left")
-        ends = np.searchsorted(ascending, hashes, "right")
-        column = self.whole[KEY]
-        for place in np.flatnonzero(begins < ends).tolist():
-            for candidate in rows[begins[place] : ends[place]].tolist():
-                if column[candidate].as_py() == keys[place]:
-                    found[place] = self._not_deleted(candidate)
-        return found
+        found = self.keys.find(hashes, keys, self.whole[KEY])
+        return np.array([row if row < 0 else self._not_deleted(row) for row in found.tolist()], np.int64)
 
     def _not_deleted(self, row: int) -> int:
         if self.rows is None:
@@ -213,31 +197,60 @@ class Shard:
         return place if place < len(self.rows) and self.rows[place] == row else -1
 
     @cached_property
-    def hashes(self) -> NDArray[np.uint64]:
-        """The key hashes in ascending order, deleted rows included."""
-        return self._keys[0]
-
-    @cached_property
-    def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    def keys(self) -> KeyIndex:
+        """The index of all keys in the files, those of deleted rows included."""
         path = self.store / FOLDER / self.entry.keys.name
         data = np.memmap(path, np.uint8, "r")
         check_digests(data, path, self.entry.keys)
-        count = self.entry.rows
-        if data[:8].tobytes() != KEYS_MAGIC or int(data[8:16].view(np.uint64)[0]) != count or len(data) != 16 + 12 * count:
-            raise CorruptStoreError(f"{path}: not the key index of {count} rows; run `pixstore verify {self.store}`")
-        return data[16 : 16 + 8 * count].view(np.uint64), data[16 + 8 * count :].view(np.uint32)
+        return KeyIndex(data, self.entry.rows, path)
 
-    def _open_table(self) -> pa.Table:
-        path = self.store / FOLDER / self.entry.table.name
-        with pa.memory_map(str(path)) as file:
+    def kept_keys(self, hashes: NDArray[np.uint64]) -> pa.Array:
+        """Return the keys that have one of these hashes and are not deleted."""
+        rows = self.keys.rows_of(hashes)
+        kept = rows if self.rows is None else np.intersect1d(rows, self.rows, assume_unique=True)
+        return self.whole[KEY].take(pa.array(kept))
+
+    def with_deleted(self, entry: ShardEntry) -> Shard:
+        """Return the same files as another version has them, without opening them again."""
+        other = copy.copy(self)
+        other.__dict__.pop("table", None)
+        other.entry, other.rows = entry, _kept_rows(entry)
+        return other
+
+    @property
+    def _path(self) -> Path:
+        return self.store / FOLDER / self.entry.table.name
+
+    def _open_table(self) -> pa.RecordBatch:
+        with pa.memory_map(str(self._path)) as file:
             buffer = file.read_buffer()
-        check_digests(np.frombuffer(buffer, np.uint8), path, self.entry.table)
-        with pa.ipc.open_file(buffer) as reader:
-            table = reader.read_all()
-        if len(table) != self.entry.rows:
-            raise CorruptStoreError(f"{path}: {len(table)} rows where the manifest says {self.entry.rows}")
-        _check_paths(table, path)
-        return table
+        check_digests(np.frombuffer(buffer, np.uint8), self._path, self.entry.table)
+        try:
+            with pa.ipc.open_file(buffer) as reader:
+                batch = reader.get_batch(0)
+                # Whoever makes a store makes its digests too: offsets and indices that lead out of the file are looked for here.
+                batch.validate(full=True)
+                sound = reader.num_record_batches == 1 and len(batch) == self.entry.rows and _has_layout(batch.schema, self.schema)
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise CorruptStoreError(f"{self._path}: does not parse ({error})") from error
+        if not sound or batch[KEY].null_count:
+            raise CorruptStoreError(f"{self._path}: not the table of {self.entry.rows} rows that the manifest describes")
+        return batch
+
+
+def _has_layout(found: pa.Schema, schema: Schema) -> bool:
+    """Return whether a table has the types that are read without a further look: key, records, columns."""
+    types = {name: found.field(index).type for index, name in enumerate(found.names)}
+    fields = [types.get(name, RECORD_TYPE) == RECORD_TYPE for name in schema.field_names]
+    columns = [_becomes(types.get(column.name, pa.null()), column.type) for column in schema.columns]
+    return len(types) == len(found.names) and types.get(KEY) == pa.string() and all(fields) and all(columns)
+
+
+def _becomes(found: pa.DataType, stated: pa.DataType) -> bool:
+    """Return whether a column was of this type when a shard was sealed, or of none yet."""
+    if pa.types.is_list(found) and pa.types.is_list(stated):
+        return _becomes(found.value_type, stated.value_type)
+    return bool(found == stated or found == pa.null())
 
 
 def _kept_rows(entry: ShardEntry) -> Indices | None:
@@ -272,14 +285,10 @@ def check_digests(data: NDArray[np.uint8], path: Path, file: ShardFile) -> None:
     raise CorruptStoreError(f"{path}: damaged within {TILE_BYTES:,} bytes from byte {bad * TILE_BYTES:,} (its digest does not match)")
 
 
-def _check_paths(table: pa.Table, path: Path) -> None:
-    for column in table.columns:
-        if column.type != RECORD_TYPE or not len(table):
-            continue
-        paths = column.chunk(0).field(0).dictionary
-        inside = pc.and_(pc.starts_with(paths, f"{FOLDER}/"), pc.invert(pc.match_substring_regex(paths, r"(^|/)\.\.(/|$)")))
-        if not pc.all(inside, min_count=0).as_py():
-            raise CorruptStoreError(f"{path}: names a file outside the store: {paths.filter(pc.invert(inside))[0].as_py()!r}")
+def _check_paths(paths: pa.Array, path: Path) -> None:
+    inside = pc.and_(pc.starts_with(paths, f"{FOLDER}/"), pc.invert(pc.match_substring_regex(paths, r"(^|/)\.\.(/|$)|\x00")))
+    if paths.null_count or not pc.all(inside, min_count=0).as_py():
+        raise CorruptStoreError(f"{path}: names a file outside the store: {paths.filter(pc.invert(inside)).to_pylist()[:1]}")
 
 
 def extents_of(records: RecordTable, rows: Indices, root: str) -> Extents:

@@ -75,7 +75,8 @@ class StoreRows:
 
     def find(self, keys: Sequence[str]) -> Indices:
         """Return the row of each key, -1 where there is none."""
-        hashes = codec.hash_keys(pa.array(keys, pa.string()))
+        # What cannot be written as UTF-8 is no key; its stand-in is compared with what was asked for, and differs.
+        hashes = codec.hash_keys(pa.array([each.encode(errors="replace") for each in keys], pa.binary()).cast(pa.string()))
         found = np.full(len(keys), -1, np.int64)
         for start, shard in zip(self._starts.tolist(), self.shards, strict=False):
             here = shard.find(hashes, keys)

@@ -220,10 +220,10 @@ class EngineConformance:
         raw = Format("raw", shape, dtype)
         field = Field("image", "raw", shape, dtype) if uniform else Field("image", "raw")
         # Zeros and ones, as bytes, are values of every type.
-        arrays = np.random.default_rng(0).integers(0, 2, (2000, raw.decoded_bytes), np.uint8)
+        arrays = np.random.default_rng(0).integers(0, 2, (200, raw.decoded_bytes), np.uint8)
         records = packed_records([row.tobytes() for row in arrays], raw)
-        shard = self.write(tmp_path, Schema((field,)), [batch(0, image=records), batch(2000, image=records)])
-        self.check(shard, {"image": [*range(0, 4000, 61), 1999, 2000, 3999]})
+        shard = self.write(tmp_path, Schema((field,)), [batch(0, image=records), batch(200, image=records)])
+        self.check(shard)
 
     def test_large_uniform_rows_come_back(self, tmp_path: Path) -> None:
         raw = Format("raw", (700, 700, 3), "uint8")
@@ -234,9 +234,9 @@ class EngineConformance:
     def test_missing_records_are_told_from_those_that_are_there(self, tmp_path: Path, uniform: bool) -> None:
         raw = Format("raw", (10,), "uint8")
         field = Field("image", "raw", (10,), "uint8") if uniform else Field("image", "png")
-        stored = [None if row % 5 in (0, 3) else bytes(10) if uniform else bytes(row % 5) for row in range(2000)]
-        parts = [packed_records(stored[first : first + 400], raw if uniform else PNG) for first in range(0, 2000, 400)]
-        batches = [batch(400 * number, image=part) for number, part in enumerate(parts)]
+        stored = [None if row % 5 in (0, 3) else bytes(10) if uniform else bytes(row % 5) for row in range(500)]
+        parts = [packed_records(stored[first : first + 100], raw if uniform else PNG) for first in range(0, 500, 100)]
+        batches = [batch(100 * number, image=part) for number, part in enumerate(parts)]
         self.check(self.write(tmp_path, Schema((field,)), batches))
 
     @pytest.mark.parametrize("stored", [[], [None, None], [b"", b""], [b"", None, b""]], ids=["no rows", "missing", "empty", "both"])

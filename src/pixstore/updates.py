@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pixstore import codec
+from pixstore import codec, registry
 from pixstore.builder import table_only
 from pixstore.columns import column_array
-from pixstore.incoming import Incoming
+from pixstore.engine import FieldRecords
+from pixstore.incoming import ABSENT, Incoming, joined
 from pixstore.manifest import ShardEntry
-from pixstore.rows import Extents, Records
+from pixstore.rows import Indices, Place, Records
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import RecordColumns, Shard, extents_of
+from pixstore.shard import FOLDER, RecordColumns, Shard, extents_of, missing_places
+from pixstore.store import shard_schema
 
 
 @dataclass(frozen=True)
@@ -32,79 +35,105 @@ class Update:
     def changed(self, columns: Mapping[str, Any], images: Mapping[str, Incoming]) -> Update:
         return Update(self.shard, self.row, {**self.columns, **columns}, {**self.images, **images})
 
-    def all_columns(self, schema: Schema) -> dict[str, Any]:
-        whole = self.shard.whole
-        before = {name: whole[name][self.row].as_py() for name in schema.columns.names if name in whole.column_names}
-        return {**{name: before.get(name) for name in schema.columns.names}, **self.columns}
-
-    @property
-    def needs_new_pixels(self) -> bool:
-        located = [self.shard.records(name) for name in self.shard.schema.field_names]
+    def needs_new_pixels(self, schema: Schema) -> bool:
+        located = [self.shard.records(name) for name in schema.field_names]
         return bool(self.images) or any(each is not None and not each.is_located for each in located)
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A sample to add again: what changes, and the stored records of what does not."""
+
+    key: str
+    columns: Mapping[str, pa.Array]
+    images: Mapping[str, Incoming]
+    records: Mapping[str, FieldRecords]
+
+
+Group = tuple[Shard, Indices, Indices]
+"""Updates of one shard: the shard, rows in its files, places among all updates."""
 
 
 def write_updates(
     store: Path, schema: Schema, updates: Mapping[str, Update], *, durable: bool
-) -> tuple[list[ShardEntry], list[tuple[str, dict[str, Incoming], dict[str, Any]]]]:
+) -> tuple[list[ShardEntry], list[Anew]]:
     """Write the updates of columns alone as one shard without pixels; return it, and the samples that must be added anew."""
-    plain = {key: update for key, update in updates.items() if not update.needs_new_pixels}
-    anew = [
-        (key, _all_images(key, update, schema), update.all_columns(schema)) for key, update in updates.items() if update.needs_new_pixels
-    ]
+    plain = {key: update for key, update in updates.items() if not update.needs_new_pixels(schema)}
+    anew = [_anew(key, update, schema) for key, update in updates.items() if key not in plain]
     if not plain:
         return [], anew
-    rows = [update.all_columns(schema) for update in plain.values()]
-    columns = {KEY: pa.array(list(plain), pa.string())}
-    for name in schema.columns.names:
-        columns[name] = column_array(name, [row[name] for row in rows], schema)
-    fields = {name: _record_columns(name, list(plain.values())) for name in schema.field_names}
+    groups = _groups(list(plain.values()))
+    columns = {KEY: pa.array(list(plain), pa.string()), **_columns(list(plain.values()), groups, schema)}
+    fields = {name: _record_columns(name, groups, len(plain)) for name in schema.field_names}
     return [table_only(store, columns, fields, durable=durable)], anew
 
 
-def _record_columns(field: str, updates: list[Update]) -> RecordColumns:
+def _groups(updates: Sequence[Update]) -> list[Group]:
+    places: dict[str, list[int]] = {}
+    for place, update in enumerate(updates):
+        places.setdefault(update.shard.entry.id, []).append(place)
+    return [(updates[each[0]].shard, np.array([updates[place].row for place in each]), np.array(each)) for each in places.values()]
+
+
+def _columns(updates: Sequence[Update], groups: Sequence[Group], schema: Schema) -> dict[str, pa.Array]:
+    """Return every column of these samples: as it was, with what changes put in."""
+    order = pa.array(np.argsort(np.concatenate([places for *_, places in groups])))
+    columns: dict[str, pa.Array] = {}
+    for name, kind in zip(schema.columns.names, schema.columns.types, strict=True):
+        before = pa.concat_arrays([_column(shard, name, kind).take(pa.array(rows)) for shard, rows, _ in groups]).take(order)
+        if any(name in update.columns for update in updates):
+            values = [update.columns.get(name, value) for update, value in zip(updates, before.to_pylist(), strict=True)]
+            before = column_array(name, values, schema)
+        columns[name] = before
+    return columns
+
+
+def _column(shard: Shard, name: str, kind: pa.DataType) -> pa.Array:
+    return shard.whole[name].cast(kind) if name in shard.whole.schema.names else pa.nulls(shard.entry.rows, kind)
+
+
+def _record_columns(field: str, groups: Sequence[Group], count: int) -> RecordColumns:
     """Return the table's record columns for these samples, pointing at the pixels they had."""
-    paths: list[str] = []
-    file, offset, length, checksum, format_index = [], [], [], [], []
+    paths: dict[str, int] = {}
     formats: dict[Format, int] = {}
-    for update in updates:
-        records, row = update.shard.records(field), np.array([update.row])
-        if records is None or (records.present is not None and not records.present[update.row]):
-            extents, found, digest = Extents([], np.zeros(1, np.uint32), np.full(1, -1), np.full(1, -1)), Format(None, None, None), 0
-            file.append(-1)
-        else:
-            extents, digest = extents_of(records, row, ""), int(records.checksum[update.row])
-            found = records.formats(row)[0][0]
-            file.append(len(paths) + int(extents.file[0]))
-        paths.extend(extents.paths)
-        offset.append(int(extents.offset[0]))
-        length.append(int(extents.length[0]))
-        checksum.append(digest)
-        format_index.append(formats.setdefault(found, len(formats)))
-    distinct = {path: place for place, path in enumerate(dict.fromkeys(paths))}
-    places = np.array([-1 if each < 0 else distinct[paths[each]] for each in file], np.int32)
-    return RecordColumns(
-        list(distinct),
-        places,
-        np.array(offset, np.int64),
-        np.array(length, np.int64),
-        np.array(checksum, np.uint64),
-        list(formats),
-        np.array(format_index, np.int32),
-    )
+    file, format_index = np.full(count, -1, np.int32), np.zeros(count, np.int32)
+    offset, length, checksum = np.full(count, -1), np.full(count, -1), np.zeros(count, np.uint64)
+    for shard, rows, places in groups:
+        records = shard.records(field)
+        missing = missing_places(records, rows)
+        if len(missing):
+            format_index[places[missing]] = formats.setdefault(ABSENT, len(formats))
+        rows, places = np.delete(rows, missing), np.delete(places, missing)
+        if records is None or not len(rows):
+            continue
+        extents = extents_of(records, rows, "")
+        file[places] = np.array([paths.setdefault(each, len(paths)) for each in extents.paths])[extents.file]
+        offset[places], length[places], checksum[places] = extents.offset, extents.length, records.checksum[rows]
+        found, index = records.formats(rows)
+        format_index[places] = np.array([formats.setdefault(each, len(formats)) for each in found])[index]
+    return RecordColumns(list(paths), file, offset, length, checksum, list(formats), format_index)
 
 
-def _all_images(key: str, update: Update, schema: Schema) -> dict[str, Incoming]:
-    return {name: update.images[name] if name in update.images else _image_before(key, update, name) for name in schema.field_names}
+def _anew(key: str, update: Update, schema: Schema) -> Anew:
+    columns = _columns([update], _groups([update]), schema)
+    kept = {name: _stored(key, update, name, schema) for name in schema.field_names if name not in update.images}
+    return Anew(key, columns, update.images, {name: each for name, each in kept.items() if each is not None})
 
 
-def _image_before(key: str, update: Update, field: str) -> Incoming:
-    records, row = update.shard.records(field), np.array([update.row])
-    if records is None or (records.present is not None and not records.present[update.row]):
+def _stored(key: str, update: Update, field: str, schema: Schema) -> FieldRecords | None:
+    """Return the record of this sample as it is stored, checked; None where it has none."""
+    shard, row = update.shard, np.array([update.row])
+    records = shard.records(field)
+    if records is None or len(missing_places(records, row)):
         return None
     formats, index = records.formats(row)
+    path = shard.store / FOLDER / (shard.entry.pixels or shard.entry.table).name
+    place: Place
+    if records.is_located:
+        place = extents_of(records, row, f"{shard.store}/")
+    else:
+        with closing(registry.engine(shard.entry.engine).open(path, shard_schema(schema, shard.entry.formats))) as reader:
+            place = [bytes(each) for each in reader.read(field, [update.row])]
     seed = codec.seeds(field, pa.array([key], pa.string()))
-    place = extents_of(records, row, f"{update.shard.store}/")
-    stored = Records(place, formats, index, lambda _: (update.row, key, place.paths[0]), records.checksum[row], seed)
-    if formats[0].codec == "raw":
-        return np.asarray(codec.decode(stored)[0])
-    return codec.fetch(stored)[0]
+    stored = Records(place, formats, index, lambda _: (update.row, key, str(path)), records.checksum[row], seed)
+    return FieldRecords(joined(codec.fetch(stored)), formats, index)

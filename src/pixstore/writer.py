@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
-import json
-import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,40 +16,54 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore import registry
-from pixstore.builder import ShardBuilder, remove_shard, without_rows
+from pixstore.builder import ShardBuilder, bytes_held, remove_shard, without_rows
 from pixstore.codec import hash_keys
 from pixstore.columns import column_array, settle_type
-from pixstore.disk import remove, translated
+from pixstore.disk import remove
 from pixstore.engine import FieldRecords
 from pixstore.errors import (
-    DestinationExistsError,
     DuplicateKeyError,
     InvalidInputError,
-    KeyInvalidError,
     KeyNotFoundError,
     SchemaError,
     StoreBusyError,
     WriterClosedError,
 )
-from pixstore.incoming import ABSENT, Encoding, ImageLike, Incoming, accept, is_image, to_records
+from pixstore.incoming import (
+    Encoding,
+    ImageLike,
+    Incoming,
+    absent,
+    accept,
+    accept_many,
+    are_images,
+    is_image,
+    length_of,
+    one_format,
+    own,
+    size_of,
+    to_records,
+)
+from pixstore.keys import checked_key, first_twice, shared_hashes
 from pixstore.manifest import Durability, Manifest, ShardEntry, commit, is_store, load
-from pixstore.rows import Slices
-from pixstore.schema import KEY, Field, Format, Schema
+from pixstore.mode import IMAGE, Mode, base_version, starting_schema, stated_schema, take_store
+from pixstore.schema import KEY, Field, Schema
 from pixstore.shard import Shard
 from pixstore.updates import Update, write_updates
 
-Mode = Literal["x", "a", "w"]
 DEFAULT_ENGINE = "packed"
 DEFAULT_SHARD_BYTES = 1 << 30
+MOST_SHARD_ROWS = 1 << 21
+"""What is kept in memory for each row of the open shard stays bounded by this, however small the images."""
 FLUSH_ROWS = 8192
 FLUSH_BYTES = 32 << 20
-IMAGE = "image"
 
 
 class Writer:
     """Writes a store: a new one (mode "x"), a further version of one ("a"), or a version that replaces all before it ("w").
 
     codec: "keep" (encoded images byte for byte, arrays raw), "raw", "png" or "jpeg"; or one per field: {"image": "jpeg", "mask": "png"}.
+    A further version has engine and codecs of the one before unless they are stated, a new store "packed" and "keep".
     durability: "power" survives loss of power once `commit` returns, "process" survives the end of this process only.
     level: png effort 1 … 12; quality: jpeg quality 1 … 100. A shard rolls at `shard_bytes`.
 
@@ -63,7 +75,7 @@ class Writer:
         path: str | Path,
         *,
         engine: str | None = None,
-        codec: str | Mapping[str, str] = "keep",
+        codec: str | Mapping[str, str] | None = None,
         mode: Mode = "x",
         durability: Durability = "power",
         schema: Schema | None = None,
@@ -77,26 +89,32 @@ class Writer:
         if shard_bytes < 1:
             raise InvalidInputError(f"shard_bytes {shard_bytes} is not positive")
         self.path = Path(path)
-        self._codecs = {IMAGE: codec} if isinstance(codec, str) else dict(codec)
-        self._encodings = {name: Encoding(each, level, quality, threads) for name, each in self._codecs.items()}
-        self._default = Encoding("keep", level, quality, threads)
         self._durability: Durability = durability
         self._shard_bytes = shard_bytes
-        self._failure: BaseException | None = None
-        self._open = False
-        base = _base(self.path, mode)
-        self._engine = registry.engine(engine or (base.engine if base else DEFAULT_ENGINE))
+        self._replaces = mode == "w"
+        # Everything that can be refused is refused before anything is made.
+        base = base_version(self.path, mode)
+        extended = base if mode == "a" else None
+        self._schema = starting_schema(schema, extended, codec)
+        self._encodings = {each.name: Encoding(each.codec, level, quality, threads) for each in self._schema.fields}
+        self._default = Encoding("keep", level, quality, threads)
+        self._engine = registry.engine(engine or (extended.engine if extended else DEFAULT_ENGINE))
         self._created = not self.path.exists()
-        with translated(self.path):
-            for folder in ("shards", "versions"):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        self._lock = take_store(self.path, durable=self._is_durable)
         self._open = True
-        self._base = base
-        self._schema = schema or (base.schema if base else Schema(tuple(Field(name, each) for name, each in self._codecs.items())))
-        self._columns_fixed = schema is not None or base is not None
-        self._kept: list[ShardEntry] = list(base.shards) if base and mode == "a" else []
+        self._failure: BaseException | None = None
+        try:
+            # Another writer may have committed before the lock was ours.
+            self._base = base_version(self.path, mode)
+            if self._base != base:
+                raise StoreBusyError(f"{self.path}: another writer has just committed a version; run the same again")
+        except BaseException:
+            self._release()
+            raise
+        self._columns_fixed = schema is not None or bool(extended and extended.shards)
+        self._kept: list[ShardEntry] = list(extended.shards) if extended else []
         self._next_key = base.next_key if base else 0
+        self._shards: dict[str, Shard] = {}
         self._begin()
 
     def _begin(self) -> None:
@@ -124,15 +142,18 @@ class Writer:
         SchemaError; one left out is null.
         """
         self._require_open()
-        images = {IMAGE: accept(image), **{name: accept(columns.pop(name)) for name in self._field_names(columns)}}
+        # Nothing is noted before everything was accepted: whoever catches an error and goes on must not have rows that slide.
+        checked = None if key is None else checked_key(key)
+        columns = {name: own(value) for name, value in columns.items()}
+        images = {IMAGE: accept(own(image)), **{name: accept(columns.pop(name)) for name in self._field_names(columns)}}
         self._settle_names(images, columns)
         count = len(self._pending_keys)
         for name, value in images.items():
             self._pending_images.setdefault(name, [None] * count).append(value)
-            self._pending_bytes += 0 if value is None else _size(value)
+            self._pending_bytes += size_of(value)
         for name, value in columns.items():
             self._pending_columns.setdefault(name, [None] * count).append(value)
-        self._pending_keys.append(None if key is None else _checked_key(key))
+        self._pending_keys.append(checked)
         for values in (*self._pending_images.values(), *self._pending_columns.values()):
             if len(values) == count:
                 values.append(None)
@@ -143,25 +164,27 @@ class Writer:
         """Add N samples: an N·H·W·C array or a list of images; further fields and columns by name, each with N values."""
         self._require_open()
         self._flush()
-        count = len(images)
-        fields: dict[str, NDArray[Any] | list[Incoming]] = {IMAGE: _accept_many(images)}
-        for name in [name for name in columns if name in self._schema.field_names or _is_images(columns[name])]:
-            fields[name] = _accept_many(columns.pop(name))
+        count = length_of("images", images)
+        fields: dict[str, NDArray[Any] | list[Incoming]] = {IMAGE: accept_many(images)}
+        for name in [name for name in columns if name in self._schema.field_names or are_images(columns[name])]:
+            fields[name] = accept_many(columns.pop(name))
         values = {**fields, **columns, **({} if key is None else {"key": key})}
-        wrong = {name: len(each) for name, each in values.items() if len(each) != count}
+        wrong = {name: length for name, each in values.items() if (length := length_of(repr(name), each)) != count}
         if wrong:
             raise InvalidInputError(
                 f"{count} images, but {', '.join(f'{length} of {name!r}' for name, length in wrong.items())}; give one for each image"
             )
+        keys = None if key is None else [checked_key(each) for each in key]
+        before = self._schema, self._columns_fixed
         self._settle_names(fields, columns)
         for rows in self._pieces(fields, count):
-            keys = None if key is None else [_checked_key(each) for each in key[rows]]
-            self._append(
-                keys,
-                rows.stop - rows.start,
-                {name: each[rows] for name, each in fields.items()},
-                {name: each[rows] for name, each in columns.items()},
-            )
+            with self._stopping() if rows.start else self._restoring(*before):
+                self._append(
+                    None if keys is None else keys[rows],
+                    rows.stop - rows.start,
+                    {name: each[rows] for name, each in fields.items()},
+                    {name: each[rows] for name, each in columns.items()},
+                )
 
     def update(self, key: str, image: ImageLike | None = None, **columns: Any) -> None:
         """Change columns or images of the sample with this key, keeping the rest. Columns alone copy no pixels.
@@ -169,16 +192,14 @@ class Writer:
         Raises KeyNotFoundError if there is none.
         """
         self._require_open()
+        columns = {name: own(value) for name, value in columns.items()}
         images = {name: accept(columns.pop(name)) for name in self._field_names(columns)}
         if image is not None:
-            images[IMAGE] = accept(image)
+            images[IMAGE] = accept(own(image))
+        update = self._updates.get(key) or Update(*self._find(key), {}, {})
         self._settle_names(images, columns)
-        update = self._updates.get(key)
-        if update is None:
-            shard, row = self._find(key)
-            update = Update(shard, row, {}, {})
-            self._deleted.setdefault(shard.entry.id, set()).add(row)
         self._updates[key] = update.changed(columns, images)
+        self._deleted.setdefault(update.shard.entry.id, set()).add(update.row)
 
     def delete(self, key: str) -> None:
         """Delete the sample with this key. Raises KeyNotFoundError if there is none."""
@@ -194,74 +215,88 @@ class Writer:
         Raises DuplicateKeyError naming a key that stands twice; nothing is committed then.
         """
         self._require_open()
-        with self._failing():
+        with self._stopping():
             self._flush()
             self._seal()
-            updated, pending = write_updates(self.path, self._schema, self._updates, durable=self._durability == "power")
+            updated, anew = write_updates(self.path, self._schema, self._updates, durable=self._is_durable)
             self._sealed.extend(updated)
-            for key, images, columns in pending:
-                self._append(
-                    [key], 1, {name: [value] for name, value in images.items()}, {name: [value] for name, value in columns.items()}
-                )
+            for each in anew:
+                changed = {name: to_records([image], self._encoding(name)) for name, image in each.images.items()}
+                self._append_records(pa.array([each.key], pa.string()), each.columns, {**each.records, **changed})
             self._seal()
             shards = [without_rows(each, self._deleted.get(each.id, set())) for each in [*self._kept, *self._sealed]]
             shards = [each for each in shards if each.deleted_rows < each.rows]
             self._refuse_duplicates(shards)
             manifest = self._next_manifest(tuple(shards))
             commit(self.path, manifest)
-        self._base, self._kept = manifest, shards
-        self._begin()
+            self._base, self._kept, self._replaces = manifest, shards, False
+            self._begin()
         return manifest.version
 
     def append_records(self, keys: pa.Array | None, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> None:
         """Append rows whose records are encoded already; for converters. Names must be those of the schema."""
         self._require_open()
         count = len(next(iter(fields.values())).slices)
-        with self._failing():
+        with self._stopping():
             self._append_records(keys if keys is not None else self._counted(count), columns, fields)
 
     def close(self) -> None:
-        """Commit what was added since the last commit, if anything, and let go of the store."""
+        """Commit what was added since the last commit, if anything, and let go of the store.
+
+        Raises WriterClosedError where an earlier error stopped the writer, even if that was caught: what it had is given up.
+        """
         if not self._open:
             return
         try:
-            if self._has_changes() or self._base is None:
+            self._require_open()
+            if self._has_changes():
                 self.commit()
-        finally:
-            self._release()
+        except BaseException:
+            self.abort()
+            raise
+        self._release()
 
     def abort(self) -> None:
         """Forget everything since the last commit and let go of the store."""
         if not self._open:
             return
-        if self._builder is not None:
-            self._builder.abort()
-        for entry in self._sealed:
-            remove_shard(self.path, entry)
-        self._release()
-        if self._created and self._base is None:
-            remove(self.path)
+        try:
+            self._remove_uncommitted()
+        finally:
+            self._release()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if kind is not None or self._failure is not None:
-            self.abort()
-            return
-        try:
+        if kind is None:
             self.close()
-        except BaseException:
-            self._open = True
+        else:
             self.abort()
-            raise
+
+    @property
+    def _is_durable(self) -> bool:
+        return self._durability == "power"
 
     def _has_changes(self) -> bool:
-        return bool(self._pending_keys or self._builder or self._sealed or self._deleted or self._updates)
+        changed = self._pending_keys or self._builder or self._sealed or self._deleted or self._updates
+        return bool(changed) or self._base is None or self._replaces
+
+    def _remove_uncommitted(self) -> None:
+        if self._builder is not None:
+            self._builder.abort()
+        if self._created and self._base is None:
+            remove(self.path)
+            return
+        # A commit that failed on its last step may have made its shards visible all the same.
+        named = {each.id for each in load(self.path).shards} if is_store(self.path) else set()
+        for entry in self._sealed:
+            if entry.id not in named:
+                remove_shard(self.path, entry)
 
     def _release(self) -> None:
         self._open = False
-        os.close(self._lock)
+        self._lock.release()
 
     def _require_open(self) -> None:
         if self._failure is not None:
@@ -271,12 +306,23 @@ class Writer:
         if not self._open:
             raise WriterClosedError(f"{self.path}: this writer is closed; open a new one with mode='a'")
 
-    def _failing(self) -> _Failing:
-        return _Failing(self)
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Refuse everything after an error in this block: it is not known then what was noted and what reached the disk."""
+        try:
+            yield
+        except BaseException as error:
+            self._failure = error
+            raise
 
-    def fail(self, error: BaseException) -> None:
-        """Refuse everything from now on: after this error it is not known what reached the disk."""
-        self._failure = error
+    @contextmanager
+    def _restoring(self, schema: Schema, columns_fixed: bool) -> Iterator[None]:
+        """Put names back that a batch brought in of which nothing was written."""
+        try:
+            yield
+        except BaseException:
+            self._schema, self._columns_fixed = schema, columns_fixed
+            raise
 
     def _field_names(self, values: Mapping[str, Any]) -> list[str]:
         return [name for name, value in values.items() if name in self._schema.field_names or is_image(value)]
@@ -287,13 +333,12 @@ class Writer:
         if unknown and self._columns_fixed:
             known = ", ".join(self._schema.columns.names) or "none"
             raise SchemaError(f"unknown column {unknown[0]!r}; columns of this dataset: {known}. Columns are set by the first sample")
-        if new_fields and self._builder is not None:
+        if new_fields:
             self._seal()
+        schema = self._schema
         for name in new_fields:
-            self._schema = self._schema.with_field(Field(name, self._encoding(name).codec))
-        if unknown:
-            added = [pa.field(name, pa.null()) for name in unknown]
-            self._schema = Schema(self._schema.fields, pa.schema([*self._schema.columns, *added]), self._schema.classes)
+            schema = schema.with_field(Field(name, self._encoding(name).codec))
+        self._schema = replace(schema, columns=pa.schema([*schema.columns, *(pa.field(name, pa.null()) for name in unknown)]))
         self._columns_fixed = True
 
     def _encoding(self, name: str) -> Encoding:
@@ -302,10 +347,8 @@ class Writer:
     def _pieces(self, fields: Mapping[str, NDArray[Any] | list[Incoming]], count: int) -> Iterator[slice]:
         """Yield ranges of rows of about FLUSH_BYTES, so that memory stays bounded and shards roll where they should."""
         sizes = np.zeros(count, np.int64)
-        for images in fields.values():
-            sizes += (
-                images[0].nbytes if isinstance(images, np.ndarray) and count else [0 if each is None else _size(each) for each in images]
-            )
+        for images in fields.values() if count else ():
+            sizes += images[0].nbytes if isinstance(images, np.ndarray) else [size_of(each) for each in images]
         ends = np.cumsum(sizes)
         start = 0
         while start < count:
@@ -318,12 +361,11 @@ class Writer:
     def _flush(self) -> None:
         if not self._pending_keys:
             return
-        keys, images, columns = self._pending_keys, self._pending_images, self._pending_columns
-        self._clear_pending()
-        if any(each is None for each in keys):
+        with self._stopping():
+            keys, images, columns = self._pending_keys, self._pending_images, self._pending_columns
+            self._clear_pending()
             counter = iter(self._counted(sum(each is None for each in keys)).to_pylist())
-            keys = [next(counter) if each is None else each for each in keys]
-        self._append([each for each in keys if each is not None], len(keys), images, columns)
+            self._append([next(counter) if each is None else each for each in keys], len(keys), images, columns)
 
     def _append(
         self,
@@ -334,38 +376,40 @@ class Writer:
     ) -> None:
         arrays = {name: column_array(name, values, self._schema) for name, values in columns.items()}
         records = {name: to_records(values, self._encoding(name)) for name, values in images.items()}
-        with self._failing():
+        with self._stopping():
             self._append_records(self._counted(count) if keys is None else pa.array(keys, pa.string()), arrays, records)
 
     def _append_records(self, keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> None:
         for name, values in columns.items():
             self._schema = settle_type(self._schema, name, values.type)
         whole_columns = {column.name: columns.get(column.name, pa.nulls(len(keys), pa.null())) for column in self._schema.columns}
-        whole_fields = {name: fields.get(name) or _absent(len(keys)) for name in self._schema.field_names}
-        self._shard_for(whole_fields).append(keys, whole_columns, whole_fields)
+        whole_fields = {name: fields.get(name) or absent(len(keys)) for name in self._schema.field_names}
+        held = bytes_held(keys, whole_columns, whole_fields)
+        self._shard_for(whole_fields, len(keys), held).append(keys, whole_columns, whole_fields)
 
-    def _shard_for(self, fields: Mapping[str, FieldRecords]) -> ShardBuilder:
+    def _shard_for(self, fields: Mapping[str, FieldRecords], rows: int, size: int) -> ShardBuilder:
         """Return the shard that takes these records: the open one, or a new one where it is full or was uniform and they differ."""
-        formats = {name: each for name, records in fields.items() if (each := _one_format(records)) is not None}
-        size = sum(int(np.maximum(records.slices.length, 0).sum()) for records in fields.values())
+        formats = {name: each for name, records in fields.items() if (each := one_format(records)) is not None}
         if self._builder is not None:
             differing = {name for name, expected in self._builder.formats.items() if formats.get(name) != expected}
-            if differing or self._builder.bytes + size > self._shard_bytes:
+            is_full = self._builder.bytes + size > self._shard_bytes or self._builder.rows + rows > MOST_SHARD_ROWS
+            if differing or is_full:
                 self._mixed |= differing
                 self._seal()
         if self._builder is None:
             self._mixed |= fields.keys() - formats.keys()
             uniform = {name: each for name, each in formats.items() if name not in self._mixed}
             self._builder = ShardBuilder(
-                self.path, self._engine, self._schema, uniform, durable=self._durability == "power", max_bytes=max(self._shard_bytes, size)
+                self.path, self._engine, self._schema, uniform, durable=self._is_durable, max_bytes=max(self._shard_bytes, size)
             )
         self._builder.schema = self._schema
         return self._builder
 
     def _seal(self) -> None:
-        if self._builder is not None and self._builder.rows:
-            self._sealed.append(self._builder.seal())
-        self._builder = None
+        with self._stopping():
+            if self._builder is not None:
+                self._sealed.append(self._builder.seal())
+            self._builder = None
 
     def _counted(self, count: int) -> pa.Array:
         """Return the next default keys."""
@@ -374,36 +418,47 @@ class Writer:
         return pc.utf8_lpad(numbers.cast(pa.string()), 8, "0")
 
     def _find(self, key: str) -> tuple[Shard, int]:
-        """Return the shard that holds this key, and its row there."""
-        if key in self._updates:
-            return self._updates[key].shard, self._updates[key].row
-        self._flush()
-        self._seal()
-        hashes = hash_keys(pa.array([key], pa.string()))
+        """Return the shard that holds this key, and its row in the shard's files."""
+        hashes = hash_keys(pa.array([checked_key(key)], pa.string()))
+        found = self._find_sealed(key, hashes)
+        if found is None and (self._pending_keys or self._builder):
+            self._flush()
+            self._seal()
+            found = self._find_sealed(key, hashes)
+        if found is None:
+            raise KeyNotFoundError(f"no sample with key {key!r} in {self.path}")
+        return found
+
+    def _find_sealed(self, key: str, hashes: NDArray[np.uint64]) -> tuple[Shard, int] | None:
         for entry in [*self._sealed, *self._kept]:
-            shard = Shard(self.path, entry, self._schema)
+            shard = self._opened(entry)
             row = int(shard.find(hashes, [key])[0])
             if row >= 0 and (row := int(shard.local(np.array([row]))[0])) not in self._deleted.get(entry.id, set()):
                 return shard, row
-        raise KeyNotFoundError(f"no sample with key {key!r} in {self.path}")
+        return None
+
+    def _opened(self, entry: ShardEntry) -> Shard:
+        known = self._shards.get(entry.id)
+        if known is None:
+            known = Shard(self.path, entry, self._schema)
+        elif known.entry.deleted != entry.deleted:
+            known = known.with_deleted(entry)
+        self._shards[entry.id] = known
+        return known
 
     def _refuse_duplicates(self, shards: Sequence[ShardEntry]) -> None:
-        fresh = {each.id for each in self._sealed}
-        opened = [Shard(self.path, entry, self._schema) for entry in shards]
-        for number, shard in enumerate(opened):
-            if shard.entry.id not in fresh:
-                continue
-            for other in opened[:number]:
-                shared = np.intersect1d(shard.hashes, other.hashes)
-                if len(shared):
-                    self._refuse_common_keys(shard, other)
-
-    def _refuse_common_keys(self, shard: Shard, other: Shard) -> None:
-        common = shard.table[KEY].filter(pc.is_in(shard.table[KEY], other.table[KEY]))
-        if len(common):
-            key = common[0].as_py()
-            places = [f"row {pc.index(each.table[KEY], pa.scalar(key)).as_py()} of shard {each.entry.id}" for each in (other, shard)]
-            raise DuplicateKeyError(f"key {key!r} stands twice in {self.path} ({' and '.join(places)}); use update() to change a sample")
+        """Raise DuplicateKeyError naming a key that stands twice, and both its places."""
+        ids = {each.id for each in self._sealed}
+        opened = [self._opened(entry) for entry in shards]
+        fresh = [each for each in opened if each.entry.id in ids]
+        suspects = shared_hashes([each.keys for each in opened if each.entry.id not in ids], [each.keys for each in fresh])
+        if not len(suspects):
+            return
+        keys = [each.kept_keys(suspects) for each in opened]
+        if (twice := first_twice(pa.concat_arrays(keys))) is not None:
+            holders = [shard for shard, held in zip(opened, keys, strict=True) if pc.index(held, twice).as_py() >= 0]
+            places = [f"row {pc.index(each.table[KEY], twice).as_py()} of shard {each.entry.id}" for each in holders]
+            raise DuplicateKeyError(f"key {twice!r} stands twice in {self.path} ({' and '.join(places)}); use update() to change a sample")
 
     def _next_manifest(self, shards: tuple[ShardEntry, ...]) -> Manifest:
         created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -411,99 +466,8 @@ class Writer:
             "created": created,
             "engine": self._engine.name,
             "durability": self._durability,
-            "schema": _stated(self._schema, shards),
+            "schema": stated_schema(self._schema, shards),
             "next_key": self._next_key,
             "shards": shards,
         }
         return self._base.next(**changes) if self._base else Manifest(version=1, parent=None, **changes)
-
-
-class _Failing:
-    """Marks the writer as failed where the block raises."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if error is not None:
-            self._writer.fail(error)
-
-
-def _base(path: Path, mode: Mode) -> Manifest | None:
-    if mode not in ("x", "a", "w"):
-        raise InvalidInputError(f"mode {mode!r} is none of 'x' (new), 'a' (add a version), 'w' (replace as a version)")
-    if is_store(path):
-        if mode == "x":
-            raise DestinationExistsError(f"{path}: a pixstore store is there; use mode='a' to add to it, mode='w' to replace it")
-        return load(path)
-    if path.is_dir() and {each.name for each in path.iterdir()} - {"shards", "versions", ".lock"}:
-        raise DestinationExistsError(f"{path}: a folder with other files is there; choose another place")
-    if path.exists() and not path.is_dir():
-        raise DestinationExistsError(f"{path}: a file is there; choose another place")
-    return None
-
-
-def _lock(path: Path) -> int:
-    """Return the descriptor that holds the writer's lock; the system lets go of it when the process ends, however it ends."""
-    with translated(path):
-        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        owner = os.pread(descriptor, 4096, 0).decode(errors="replace")
-        os.close(descriptor)
-        raise StoreBusyError(f"{path}: another writer has it ({owner or 'owner unknown'}); wait for it, or stop it") from error
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": started}).encode(), 0)
-    return descriptor
-
-
-def _checked_key(key: str) -> str:
-    if not isinstance(key, str):
-        raise KeyInvalidError(f"a key must be text, not {type(key).__name__} ({key!r}); use str(...)")
-    if not key:
-        raise KeyInvalidError("a key must not be empty")
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise KeyInvalidError(f"key {key!r} is not valid Unicode; escape it first") from error
-    return key
-
-
-def _accept_many(images: Any) -> NDArray[Any] | list[Incoming]:
-    return images if isinstance(images, np.ndarray) and images.dtype != object else [accept(each) for each in images]
-
-
-def _is_images(values: Any) -> bool:
-    if isinstance(values, np.ndarray):
-        return values.ndim >= 3
-    return isinstance(values, Sequence) and not isinstance(values, (str, bytes)) and len(values) > 0 and is_image(values[0])
-
-
-def _size(image: NDArray[Any] | bytes) -> int:
-    return image.nbytes if isinstance(image, np.ndarray) else len(image)
-
-
-def _one_format(records: FieldRecords) -> Format | None:
-    """Return the format that every record has, None where they differ or one is missing."""
-    used = np.unique(records.format)
-    if len(used) != 1 or (records.slices.length < 0).any():
-        return None
-    return records.formats[int(used[0])]
-
-
-def _absent(count: int) -> FieldRecords:
-    return FieldRecords(Slices(b"", np.zeros(count, np.int64), np.full(count, -1)), [ABSENT], np.zeros(count, np.int32))
-
-
-def _stated(schema: Schema, shards: Sequence[ShardEntry]) -> Schema:
-    """Return the schema with shape and dtype of each field where every shard has the same, and without where not."""
-    for each in schema.fields:
-        formats = {shard.formats.get(each.name) for shard in shards}
-        one: Format | None = formats.pop() if len(formats) == 1 else None
-        schema = schema.with_field(Field(each.name, each.codec, one.shape if one else None, one.dtype if one else None))
-    return schema

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 
-from pixstore.engines import hdf5_fields
 from pixstore.engines.hdf5 import ENGINE
 from pixstore.errors import CorruptStoreError, SchemaError, UnsafeInputError, WriterClosedError
 from pixstore.schema import Field, Format, Schema
@@ -42,10 +41,6 @@ def test_a_uniform_field_is_one_growing_dataset_in_plain_chunks_of_whole_rows(tm
         assert "missing" not in dataset.attrs
 
 
-def test_a_small_shard_is_a_small_file(tmp_path: Path) -> None:
-    assert write_images(tmp_path, images(1)).path.stat().st_size < 3072 + 8192
-
-
 @pytest.mark.parametrize("dtype", ["bool", "uint16", "int64", "float16", "float32", "float64"])
 def test_arrays_keep_their_type_in_the_file(tmp_path: Path, dtype: str) -> None:
     expected = np.arange(60).reshape(10, 6).astype(dtype)
@@ -62,28 +57,6 @@ def test_what_not_every_hdf5_holds_is_stored_as_bytes(tmp_path: Path, shape: tup
     with h5py.File(shard.path) as file:
         assert isinstance(file["image/index"], h5py.Dataset)
     TestConformance().check(shard)
-
-
-def test_rows_without_a_record_are_zeros_and_listed_however_many(tmp_path: Path) -> None:
-    stored = [bytes(range(1, 11)) if row % 7 == 0 else None for row in range(30_000)]
-    schema = Schema((Field("image", "raw", (10,), "uint8"),))
-    shard = TestConformance().write(tmp_path, schema, [batch(0, image=packed_records(stored, Format("raw", (10,), "uint8")))])
-    with h5py.File(shard.path) as file:
-        assert file["image"].attrs["missing"].tolist() == [row for row in range(30_000) if row % 7]
-        assert not file["image"][1].any() and file["image"][7].all()
-
-
-def test_other_records_lie_in_one_byte_dataset_per_flush_and_none_crosses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hdf5_fields, "FLUSH_BYTES", 10_000)
-    stored = [noise(700, row) for row in range(50)]
-    batches = [batch(row, image=packed_records([stored[row]])) for row in range(20)] + [batch(20, image=packed_records(stored[20:]))]
-    shard = TestConformance().write(tmp_path, Schema(), batches)
-    TestConformance().check(shard)
-    with h5py.File(shard.path) as file:
-        assert {name: len(each) for name, each in file["image/bytes"].items()} == {"00000": 9800, "00001": 4200, "00002": 21_000}
-        assert all(each.chunks is None and each.dtype == np.uint8 for each in file["image/bytes"].values())
-        for row, (number, offset, length) in enumerate(file["image/index"][:].tolist()):
-            assert file[f"image/bytes/{number:05}"][offset : offset + length].tobytes() == stored[row]
 
 
 def test_a_record_of_another_size_is_refused_and_the_shard_is_gone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import lmdb
@@ -21,7 +22,7 @@ class TestConformance(EngineConformance):
     engine = ENGINE
 
 
-def write(folder: Path, stored: list[bytes | None] | None = None) -> Shard:
+def write(folder: Path, stored: Sequence[bytes | None] | None = None) -> Shard:
     records = packed_records([noise(size, size) for size in SIZES] if stored is None else stored)
     return TestConformance().write(folder, Schema(), [batch(0, image=records)])
 
@@ -73,6 +74,12 @@ def test_more_rows_than_eight_digits_count_are_refused(tmp_path: Path, monkeypat
         write(tmp_path)
 
 
+def test_a_record_larger_than_lmdb_takes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_VALUE_BYTES", 999_999)
+    with pytest.raises(InvalidInputError, match="1,000,000 bytes; LMDB takes 999,999 at most"):
+        write(tmp_path)
+
+
 def test_a_cut_file_is_refused_before_it_is_mapped(tmp_path: Path) -> None:
     path = write(tmp_path).path
     os.truncate(path, path.stat().st_size - 4096)
@@ -115,6 +122,17 @@ def test_a_child_forked_while_another_thread_reads_can_read(tmp_path: Path) -> N
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_fork_does_not_wait_for_ever_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Turn, "FORK_WAIT_SECONDS", 0.05)
+    reader = ENGINE.open(write(tmp_path).path, Schema())
+    with module.turn:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if len(reader.read("image", [4])[0]) == SIZES[4] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert len(reader.read("image", [4])[0]) == SIZES[4]
 
 
 def test_map_offsets_agree_with_the_page_numbers_in_the_file(tmp_path: Path) -> None:

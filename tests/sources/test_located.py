@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixstore.errors import MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError
+from pixstore.errors import InvalidInputError, MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError
 from pixstore.rows import Extents, Records, Slices
 from pixstore.source import SourceOptions
+from pixstore.sources.folder import ImageFolder
 
 Made = Any
 
@@ -85,6 +86,14 @@ def test_an_unknown_field_is_refused(made: Made) -> None:
     source = made.source.open(made.path, SourceOptions())
     with pytest.raises(SchemaError, match="mask"):
         source.locate("mask", np.array([0], np.int64))
+
+
+def test_labels_from_elsewhere_are_for_folders_only(made: Made) -> None:
+    if made.source is ImageFolder:
+        assert len(made.source.open(made.path, SourceOptions(label_from="folder"))) == len(made.records)
+        return
+    with pytest.raises(InvalidInputError, match="label_from 'folder' is for image folders"):
+        made.source.open(made.path, SourceOptions(label_from="folder"))
 
 
 def test_opening_and_reading_write_nothing(made: Made) -> None:

@@ -159,7 +159,7 @@ beyond = {
     "integer of 5 MB": b"\x80\x02\x8b" + struct.pack("<I", 5_000_000) + bytes(5_000_000) + b".",
     "integer of 5,000 digits": b"L" + b"9" * 5000 + b"L\n.",
     "integer of 65 bits": b"\x80\x02\x8a\x09" + bytes(8) + b"\x7f.",
-    "200,000 levels": b"]" * 200_000 + b"a" * 199_999 + b".",
+    "50,000 levels": b"]" * 50_000 + b"a" * 49_999 + b".",
     "200,000 tuples": b")" + b"\x85" * 200_000 + b".",
     "doubling": b"\x80\x02(]q\x00" + b"".join(b"](h%ch%ceq%c" % (n, n, n + 1) for n in range(60)) + b"t.",
 }
@@ -188,16 +188,16 @@ def test_each_budget_holds(budget: Budget, content: bytes) -> None:
 
 
 def test_bytes_made_again_and_again_are_charged() -> None:
-    text = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000
-    calls = b"".join(b"c_codecs\nencode\nh\x00X\x06\0\0\0latin1\x86R" for _ in range(10_000))
+    text = b"X" + struct.pack("<I", 10_000) + b"a" * 10_000
+    calls = b"".join(b"c_codecs\nencode\nh\x00X\x06\0\0\0latin1\x86R" for _ in range(500))
     with pytest.raises(LimitExceededError):
-        read(b"\x80\x02(" + text + b"q\x00" + calls + b"l.")
+        read(b"\x80\x02(" + text + b"q\x00" + calls + b"l.", budget=Budget(memory_bytes=1 << 20))
 
 
 def test_sets_made_again_and_again_are_charged() -> None:
-    items = b"](" + b"".join(b"M" + struct.pack("<H", n) for n in range(20_000)) + b"eq\x00"
+    items = b"](" + b"".join(b"M" + struct.pack("<H", n) for n in range(1000)) + b"eq\x00"
     with pytest.raises(LimitExceededError):
-        read(b"\x80\x02(" + items + b"c__builtin__\nset\nh\x00\x85R" * 1000 + b"l.")
+        read(b"\x80\x02(" + items + b"c__builtin__\nset\nh\x00\x85R" * 100 + b"l.", budget=Budget(memory_bytes=1 << 20))
 
 
 declared = {
@@ -216,7 +216,7 @@ def test_a_length_beyond_the_input_is_a_truncated_pickle(name: str) -> None:
         read(declared[name])
 
 
-damaged = [b"\x80\x02a.", b"\x80\x02h\x01.", b"0.", b"t.", b"\xff.", b"hello", b"K\x01K\x02.", b"}(K\x01u.", b"Fx\n.", b"Vabc\\u12\n.", b"S'\\q'\n."]
+damaged = [b"\x80\x02a.", b"\x80\x02h\x01.", b"0.", b"t.", b"\xff.", b"K\x01K\x02.", b"}(K\x01u.", b"Fx\n.", b"Vabc\\u12\n.", b"S'\\q'\n."]
 
 
 @pytest.mark.parametrize("content", damaged)
@@ -279,7 +279,7 @@ def test_random_instructions_are_data_or_one_of_our_errors(parts: list[bytes]) -
 def test_what_python_itself_can_load_is_read_alike_after_mutation() -> None:
     """Where a mutated pickle of plain data is accepted, the result is what Python's own reader says."""
     rng = np.random.default_rng(3)
-    sample = pickle.dumps([{"a": (1, 2.5, "text"), "b": [b"bytes", None, True]}, {4, 5}], 4)
+    sample = pickle.dumps([{"a": (1, 2.5, "text"), "b": [b"bytes", None, True]}, 4 << 40], 3)
     agreed = 0
     for _ in range(3000):
         content = bytearray(sample)
@@ -288,12 +288,7 @@ def test_what_python_itself_can_load_is_read_alike_after_mutation() -> None:
             found = read(bytes(content))
         except PixstoreError:
             continue
-        try:
-            expected = _Strict(bytes(content)).load()
-        except pickle.UnpicklingError:
-            # Python also checks frames, which only say how much to read at once.
-            continue
-        assert repr(found) == repr(expected)
+        assert repr(found) == repr(_Strict(bytes(content)).load())
         agreed += 1
     assert agreed > 100
 

@@ -66,7 +66,7 @@ unsafe impl Send for Slots<'_> {}
 impl<'a> Slots<'a> {
     /// One buffer of `count` equal slots; None where it does not divide.
     pub fn equal(buffer: &'a mut [u8], count: usize) -> Option<Self> {
-        let size = if count == 0 { 0 } else { buffer.len() / count };
+        let size = buffer.len().checked_div(count).unwrap_or(0);
         if size * count != buffer.len() {
             return None;
         }
@@ -88,6 +88,15 @@ impl<'a> Slots<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn is_larger_than_caches(&self) -> bool {
+        const CACHES: usize = 16 << 20;
+        let bytes = match &self.slots {
+            SlotList::Equal { size, count, .. } => size * count,
+            SlotList::Each(slots) => slots.iter().map(|(_, size)| size).sum(),
+        };
+        bytes > CACHES
     }
 
     /// # Safety
@@ -119,7 +128,12 @@ fn advise_huge_pages(buffer: &mut [u8]) {
 }
 
 /// Run `work` on every record; return every failure in ascending order. A panic is a failure of its record alone.
-fn for_each_record<'a>(source: &'a Source<'a>, count: usize, threads: usize, work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync) -> Vec<Failure> {
+fn for_each_record<'a>(
+    source: &'a Source<'a>,
+    count: usize,
+    threads: usize,
+    work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync,
+) -> Vec<Failure> {
     let failures = Mutex::new(Vec::new());
     run_ranges(count, threads, |range| {
         let mut cursor = source.cursor();
@@ -142,13 +156,31 @@ fn collect<'a, T: Clone + Default + Send>(
     threads: usize,
     work: impl Fn(&mut Cursor<'a>, usize) -> Result<T> + Sync,
 ) -> (Vec<T>, Vec<Failure>) {
-    let results = Mutex::new(vec![T::default(); count]);
+    let mut results = vec![T::default(); count];
+    let slots = Disjoint(results.as_mut_ptr());
     let failures = for_each_record(source, count, threads, |cursor, record| {
+        assert!(record < count);
         let result = work(cursor, record)?;
-        results.lock().unwrap_or_else(PoisonError::into_inner)[record] = result;
+        // SAFETY: within the vector, and for_each_record comes to each record once.
+        unsafe { *slots.get(record) = result };
         Ok(())
     });
-    (results.into_inner().unwrap_or_else(PoisonError::into_inner), failures)
+    (results, failures)
+}
+
+/// A pointer that threads may share because each writes elsewhere.
+struct Disjoint<T>(*mut T);
+
+// SAFETY: see `get`.
+unsafe impl<T: Send> Sync for Disjoint<T> {}
+
+impl<T> Disjoint<T> {
+    /// # Safety
+    /// Within the allocation, and no other thread uses the same place.
+    unsafe fn get(&self, number: usize) -> *mut T {
+        // SAFETY: within the allocation.
+        unsafe { self.0.add(number) }
+    }
 }
 
 /// xxh3_64 of each record, seeded.
@@ -189,7 +221,9 @@ pub fn probe(place: &Place, call: Call) -> (Vec<Header>, Vec<Failure>) {
             let start = cursor.first_bytes(&found, wanted)?;
             match codec::probe(start, found.length(), &call.limits)? {
                 Probe::Found(header) => return Ok(header),
-                Probe::Needs(bytes) if bytes <= start.len() => return Err(Error::corrupt("internal error: header not found in bytes seen")),
+                Probe::Needs(bytes) if bytes <= start.len() => {
+                    return Err(Error::corrupt("internal error: header not found in bytes seen"));
+                }
                 Probe::Needs(bytes) => {
                     call.limits.check_bytes(bytes as u64)?;
                     wanted = bytes.max(2 * wanted);
@@ -202,10 +236,22 @@ pub fn probe(place: &Place, call: Call) -> (Vec<Header>, Vec<Failure>) {
 /// Read, check and decode each record into its slot; the slot of a failed record is zeroed.
 pub fn decode(place: &Place, wanted: Wanted, slots: &Slots, checksums: Option<Checksums>, call: Call) -> Vec<Failure> {
     let source = Source::new(place, call.io, call.limits);
+    let past_caches = slots.is_larger_than_caches();
     for_each_record(&source, place.len(), call.threads, |cursor, record| {
         // SAFETY: for_each_record comes to each record once.
         let slot = unsafe { slots.slot(record) };
-        let result = guarded(|| decode_record(cursor, record, wanted.of(record), slot, checksums, &call.limits));
+        let result = guarded(|| {
+            let found = cursor.find(record)?;
+            let check = |bytes: &[u8]| checksums.map_or(Ok(()), |checksums| checksums.check(record, bytes));
+            match wanted.of(record) {
+                (codec::RAW, _) => copy_record(cursor, found, slot, past_caches, check),
+                (codec, shape) => {
+                    let bytes = cursor.first_bytes(&found, usize::MAX)?;
+                    check(bytes)?;
+                    codec::decode(codec, bytes, shape, slot, &call.limits)
+                }
+            }
+        });
         if result.is_err() {
             slot.fill(0);
         }
@@ -213,29 +259,32 @@ pub fn decode(place: &Place, wanted: Wanted, slots: &Slots, checksums: Option<Ch
     })
 }
 
-fn decode_record(
-    cursor: &mut Cursor,
-    record: usize,
-    (codec, shape): (u8, Shape),
+/// A raw record goes into its slot without a stop.
+fn copy_record<'a>(
+    cursor: &mut Cursor<'a>,
+    found: Found<'a>,
     slot: &mut [u8],
-    checksums: Option<Checksums>,
-    limits: &Limits,
+    past_caches: bool,
+    check: impl Fn(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let found = cursor.find(record)?;
-    if codec == codec::RAW {
-        match found {
-            Found::Memory(bytes) => raw::copy(bytes, slot)?,
-            Found::File { offset, length } => {
-                raw::check_size(length, slot.len())?;
-                cursor.read_into(offset, slot)?;
-            }
+    match found {
+        Found::Memory(bytes) => {
+            raw::copy(bytes, slot, past_caches)?;
+            // Copying has just brought these bytes into the nearest cache.
+            check(bytes)
         }
-        // The copy is hashed: it is still in the nearest cache, and it is what the caller gets.
-        return checksums.map_or(Ok(()), |checksums| checksums.check(record, slot));
+        Found::File { length, .. } if cursor.reads_on(&found) => {
+            raw::check_size(length, slot.len())?;
+            let bytes = cursor.first_bytes(&found, length)?;
+            raw::copy(bytes, slot, past_caches)?;
+            check(bytes)
+        }
+        Found::File { offset, length } => {
+            raw::check_size(length, slot.len())?;
+            cursor.read_into(offset, slot)?;
+            check(slot)
+        }
     }
-    let bytes = cursor.first_bytes(&found, usize::MAX)?;
-    checksums.map_or(Ok(()), |checksums| checksums.check(record, bytes))?;
-    codec::decode(codec, bytes, shape, slot, limits)
 }
 
 /// How images are to be encoded.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::ThreadPool;
 
 use crate::cpus::usable_cpus;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result};
 
 /// A value that belongs to one process. A child made by fork gets a new one: in its copy of the memory locks may be held by
 /// threads that it does not have.
@@ -29,10 +29,10 @@ impl<T: Default + Send + Sync> PerProcess<T> {
         loop {
             let current = self.current.load(Ordering::Acquire);
             // SAFETY: a non-null pointer comes from Box::leak below and is never freed.
-            if let Some((owner, value)) = unsafe { current.as_ref::<'static>() } {
-                if *owner == process {
-                    return value;
-                }
+            if let Some((owner, value)) = unsafe { current.as_ref::<'static>() }
+                && *owner == process
+            {
+                return value;
             }
             let fresh = Box::into_raw(Box::new((process, T::default())));
             if self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -82,7 +82,9 @@ pub fn run_ranges(count: usize, threads: usize, work: impl Fn(Range<usize>) + Sy
     let threads = thread_count(threads, count);
     let pool = if threads > 1 { pool(threads - 1) } else { None };
     // Where the system refuses threads the calling one does it all.
-    let Some(pool) = pool else { return work(0..count) };
+    let Some(pool) = pool else {
+        return work(0..count);
+    };
     let chunk = count.div_ceil(threads * CHUNKS_PER_THREAD).clamp(1, LARGEST_CHUNK);
     let next = AtomicUsize::new(0);
     let take_ranges = || {
@@ -100,21 +102,6 @@ pub fn run_ranges(count: usize, threads: usize, work: impl Fn(Range<usize>) + Sy
         }
         take_ranges();
     });
-}
-
-/// Run `work` for each record in `0..count`; return what failed, in ascending order. A panic is a failure of its record alone.
-pub fn run_records(count: usize, threads: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Vec<Failure> {
-    let failures = Mutex::new(Vec::new());
-    run_ranges(count, threads, |range| {
-        for record in range {
-            if let Err(error) = guarded(|| work(record)) {
-                failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { record, error });
-            }
-        }
-    });
-    let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failures.sort_by_key(|failure| failure.record);
-    failures
 }
 
 /// Turn a panic into an error; our own faults must not end the process that trains.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,11 @@ use crate::pool::PerProcess;
 pub enum Place<'a> {
     Extents(Extents<'a>),
     /// Record i is `data[offset[i]..offset[i] + length[i]]`; a negative length is a missing record.
-    Slices { data: &'a [u8], offset: &'a [i64], length: &'a [i64] },
+    Slices {
+        data: &'a [u8],
+        offset: &'a [i64],
+        length: &'a [i64],
+    },
     Buffers(Vec<&'a [u8]>),
 }
 
@@ -221,7 +226,7 @@ impl<'a> Source<'a> {
     }
 
     pub fn cursor(&self) -> Cursor<'_> {
-        Cursor { source: self, opened: None, scratch: SCRATCH.take() }
+        Cursor { source: self, opened: None, window: 0..0, next: None, scratch: SCRATCH.take() }
     }
 }
 
@@ -244,10 +249,17 @@ thread_local! {
 /// A buffer larger than this is not kept by its thread.
 const SCRATCH_KEPT: usize = 32 << 20;
 
+/// Bytes read at once where records follow each other.
+const READ_AHEAD: u64 = 256 << 10;
+
 /// One thread's way through a source: the file it has open, and its buffer.
 pub struct Cursor<'a> {
     source: &'a Source<'a>,
     opened: Option<(u32, File, u64)>,
+    /// The bytes of the open file that the buffer holds.
+    window: Range<u64>,
+    /// Where a record that follows the one read last would begin.
+    next: Option<u64>,
     scratch: Vec<u8>,
 }
 
@@ -300,19 +312,26 @@ impl<'a> Cursor<'a> {
     }
 
     fn open(&mut self, number: u32, path: &Path) -> Result<u64> {
-        if let Some((opened, _, size)) = &self.opened {
-            if *opened == number {
-                return Ok(*size);
-            }
+        if let Some((opened, _, size)) = &self.opened
+            && *opened == number
+        {
+            return Ok(*size);
         }
         self.opened = None;
+        self.window = 0..0;
+        self.next = None;
         let (file, metadata) = open(path)?;
         self.opened = Some((number, file, metadata.size()));
         Ok(metadata.size())
     }
 
-    /// Read bytes of the open file, as many as `out` holds.
-    pub fn read_into(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+    /// Read bytes of the open file straight into `out`, as many as it holds.
+    pub fn read_into(&mut self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.next = Some(offset + out.len() as u64);
+        self.read_exact(offset, out)
+    }
+
+    fn read_exact(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let Some((_, file, _)) = &self.opened else { unreachable!("only a found file is read") };
         file.read_exact_at(out, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Error::new(Kind::Truncated, "the file became shorter while it was read"),
@@ -332,15 +351,35 @@ impl<'a> Cursor<'a> {
             Found::Memory(bytes) => Ok(bytes),
             Found::File { offset, length } => {
                 let length = length.min(wanted);
-                let mut scratch = std::mem::take(&mut self.scratch);
-                if scratch.len() < length {
-                    scratch.resize(length, 0);
+                let end = offset + length as u64;
+                if offset < self.window.start || end > self.window.end {
+                    self.read_window(offset, length)?;
                 }
-                let result = self.read_into(offset, &mut scratch[..length]);
-                self.scratch = scratch;
-                result.map(|()| &self.scratch[..length])
+                self.next = Some(end);
+                let start = (offset - self.window.start) as usize;
+                Ok(&self.scratch[start..start + length])
             }
         }
+    }
+
+    /// Whether a found record follows the one read last, or was read along with it.
+    pub fn reads_on(&self, found: &Found) -> bool {
+        matches!(found, Found::File { offset, .. } if self.next == Some(*offset) || self.window.contains(offset))
+    }
+
+    /// Fill the buffer from `offset`: with `length` bytes, or more where records are read one after the other.
+    fn read_window(&mut self, offset: u64, length: usize) -> Result<()> {
+        let Some((_, _, size)) = self.opened else { unreachable!("only a found file is read") };
+        let ahead = if self.next == Some(offset) { READ_AHEAD.min(size - offset) as usize } else { 0 };
+        let wanted = length.max(ahead);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if scratch.len() < wanted {
+            scratch.resize(wanted, 0);
+        }
+        let result = self.read_exact(offset, &mut scratch[..wanted]);
+        self.scratch = scratch;
+        self.window = if result.is_ok() { offset..offset + wanted as u64 } else { 0..0 };
+        result
     }
 }
 

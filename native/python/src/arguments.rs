@@ -118,7 +118,7 @@ impl<'py> HeldPlace<'py> {
 }
 
 fn extract_array<'py, T: numpy::Element>(parts: &Bound<'py, PyTuple>, item: usize) -> PyResult<PyReadonlyArray1<'py, T>> {
-    Ok(parts.get_item(item)?.extract()?)
+    parts.get_item(item)?.extract()
 }
 
 /// Only the paths that this call names, numbered anew: a store has many more files than a batch touches.
@@ -159,7 +159,9 @@ pub fn call(io: &str, threads: usize, limits: Limits) -> PyResult<Call> {
     let io = match io {
         "map" => Io::Map,
         "pread" => Io::Pread,
-        other => return Err(bad_value(format!("io is {other:?}; it is \"map\" or \"pread\""))),
+        other => {
+            return Err(bad_value(format!("io is {other:?}; it is \"map\" or \"pread\"")));
+        }
     };
     Ok(Call { io, threads, limits })
 }
@@ -191,7 +193,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for HeldSlots {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let Ok(list) = object.cast::<PyList>() else { return Held::writable(&object).map(HeldSlots::Equal) };
+        let Ok(list) = object.cast::<PyList>() else {
+            return Held::writable(&object).map(HeldSlots::Equal);
+        };
         let held: Vec<Held> = list.iter().map(|buffer| Held::writable(&buffer)).collect::<PyResult<_>>()?;
         refuse_overlap(&held)?;
         Ok(HeldSlots::Each(held))
@@ -199,7 +203,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for HeldSlots {
 }
 
 fn refuse_overlap(buffers: &[Held]) -> PyResult<()> {
-    let mut ranges: Vec<(u64, u64)> = buffers.iter().map(|held| (held.address(), held.bytes().len() as u64)).filter(|(_, size)| *size > 0).collect();
+    let mut ranges: Vec<(u64, u64)> =
+        buffers.iter().map(|held| (held.address(), held.bytes().len() as u64)).filter(|(_, size)| *size > 0).collect();
     ranges.sort_unstable();
     if ranges.windows(2).any(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
         return Err(bad_value("two buffers of `out` overlap; each record needs its own"));

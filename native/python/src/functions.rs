@@ -217,12 +217,14 @@ fn encode<'py>(
 }
 
 fn equal_images<'a>(bytes: &'a [u8], shapes: &[Shape], bytes_per_sample: usize) -> PyResult<Vec<&'a [u8]>> {
-    let [shape] = shapes else { return Err(bad_value("one buffer of images needs one row of shapes")) };
+    let [shape] = shapes else {
+        return Err(bad_value("one buffer of images needs one row of shapes"));
+    };
     let size = shape.samples().and_then(|samples| samples.checked_mul(bytes_per_sample)).unwrap_or(0);
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    if size == 0 || bytes.len() % size != 0 {
+    if size == 0 || !bytes.len().is_multiple_of(size) {
         return Err(bad_value(format!("{} bytes are not images of {size} bytes", bytes.len())));
     }
     Ok(bytes.chunks_exact(size).collect())

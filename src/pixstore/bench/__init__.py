@@ -4,4 +4,16 @@ from pixstore.bench.experiments import EXPERIMENTS
 from pixstore.bench.results import JSON_NAME, Bytes, Cell, Results, Seconds, load
 from pixstore.bench.runner import DEFAULT_BUDGET_SECONDS, DEFAULT_REPEATS, Progress, run
 
-__all__ = ["DEFAULT_BUDGET_SECONDS", "DEFAULT_REPEATS", "EXPERIMENTS", "JSON_NAME", "Bytes", "Cell", "Progress", "Results", "Seconds", "load", "run"]
+__all__ = [
+    "DEFAULT_BUDGET_SECONDS",
+    "DEFAULT_REPEATS",
+    "EXPERIMENTS",
+    "JSON_NAME",
+    "Bytes",
+    "Cell",
+    "Progress",
+    "Results",
+    "Seconds",
+    "load",
+    "run",
+]

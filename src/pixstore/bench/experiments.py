@@ -32,7 +32,7 @@ def stages(experiments: Sequence[str], cutoffs: Sequence[int]) -> list[Stage]:
     """Return the single image first, then each cutoff, ascending."""
     found = []
     if {"store-one", "read-one"} & set(experiments):
-        reads = ("read-one",) if "read-one" in experiments else ()
+        reads: tuple[str, ...] = ("read-one",) if "read-one" in experiments else ()
         found.append(Stage(1, "store-one", reads, "store-one" in experiments, False))
     if {"store-many", "read-many", "read-shuffled", "disk"} & set(experiments):
         reads = tuple(name for name in ("read-many", "read-shuffled") if name in experiments)

@@ -11,6 +11,8 @@ from pixstore.bench.results import Cell, Results
 EPOCHS = 100
 ASSUMED_IMAGES = 1_000_000
 """The size of the set that epochs are counted for where the images are built in."""
+LEAST_RATIO = 1.05
+"""Below that two ways count as equally fast."""
 DEEDS = {"store-many": "Storing", "read-many": "Reading in order", "read-shuffled": "Reading in random order"}
 
 
@@ -67,12 +69,6 @@ def limit(results: Results, cell: Cell) -> Limit | None:
     return Limit(float(limits[name]), what) if name in limits else None
 
 
-def fewer_repeats(results: Results) -> list[Cell]:
-    """Return the cells measured less often than asked, because the budget was short."""
-    repeats = results.run.get("repeats", 0)
-    return [cell for cell in results.cells if cell.seconds and len(cell.seconds.runs) < repeats]
-
-
 def _store_limit(results: Results, cell: Cell, limits: dict[str, float]) -> Limit | None:
     disk = results.cell("disk", cell.way, cell.images)
     is_synced = "@power" in cell.way or cell.way == "tutorial-lmdb"
@@ -90,9 +86,13 @@ def _winner(results: Results, experiment: str, images: int) -> str:
     text = f"{DEEDS[experiment]}, {words.count(images, 'image')}: {results.title(best)} is fastest with {words.duration(times[best])}"
     tutorial = {way: seconds for way, seconds in times.items() if naming.is_tutorial(way) and way != best}
     if tutorial:
-        compared = [f"{words.times(tutorial[way] / times[best])} as fast as {results.title(way)} ({words.duration(tutorial[way])})" for way in tutorial]
-        text += f", {_joined(compared)}"
+        text += f", {_joined([_compared(seconds / times[best], results.title(way), seconds) for way, seconds in tutorial.items()])}"
     return text + "."
+
+
+def _compared(ratio: float, title: str, seconds: float) -> str:
+    much = f"{words.times(ratio)} as fast as" if ratio >= LEAST_RATIO else "about as fast as"
+    return f"{much} {title} ({words.duration(seconds)})"
 
 
 def _disk(results: Results, images: int) -> str:
@@ -118,13 +118,16 @@ def _growth(results: Results, images: int) -> Iterable[str]:
             continue
         low, high = min(slopes, key=lambda way: slopes[way]), max(slopes, key=lambda way: slopes[way])
         yield (
-            f"{DEEDS[experiment]}, {words.times(images / before)} as many images ({before:,} → {images:,}) take {words.times(slopes[low])} the time with "
-            f"{results.title(low)} and {words.times(slopes[high])} with {results.title(high)}; below {words.times(images / before)} a fixed cost is still being paid off."
+            f"{DEEDS[experiment]}, {words.times(images / before)} as many images ({before:,} → {images:,}) take "
+            f"{words.times(slopes[low])} the time with {results.title(low)} and {words.times(slopes[high])} with {results.title(high)}; "
+            "less than that many times means that a fixed cost is still being paid off."
         )
 
 
 def _times(results: Results, experiment: str, images: int, ways: Iterable[str]) -> dict[str, float]:
-    found = {way: results.median(experiment, way, images) for way in ways}
+    # The same way with one thread or power-safe is a side note, not a competitor.
+    plain = [way for way in ways if "@" not in way or way.partition("@")[0] not in results.ways]
+    found = {way: results.median(experiment, way, images) for way in plain}
     return {way: seconds for way, seconds in found.items() if seconds}
 
 

@@ -71,7 +71,8 @@ def _texture(random: np.random.Generator, size: int) -> NDArray[np.float32]:
     down, right = random.integers(0, around - size + 1, (2, BLOCK))
     cuts = windows[down, right].transpose(0, 2, 3, 1)
     cuts = cuts - cuts.mean(axis=(1, 2), keepdims=True)
-    return (cuts / (cuts.std(axis=(1, 2), keepdims=True) + 1e-6)) @ COLOUR
+    coloured: NDArray[np.float32] = (cuts / (cuts.std(axis=(1, 2), keepdims=True) + 1e-6)) @ COLOUR
+    return coloured
 
 
 def _tint(labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -92,4 +93,5 @@ def _cover(random: np.random.Generator, labels: NDArray[np.int64], size: int) ->
     is_box = (labels % 2 == 1)[:, None, None]
     distance = np.where(is_box, np.maximum(first, second), np.hypot(first, second))
     softness = size * np.minimum(radius[0], radius[1])
-    return np.clip((1 - distance) * softness + 0.5, 0, 1).astype(np.float32)[..., None]
+    cover: NDArray[np.float32] = np.clip((1 - distance) * softness + 0.5, 0, 1).astype(np.float32)[..., None]
+    return cover

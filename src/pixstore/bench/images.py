@@ -66,10 +66,7 @@ class Sample:
 
     def work(self, count: int) -> Work:
         """Return `count` images spread over the sample, in its order; repeated from the first on where there are fewer."""
-        if count <= len(self):
-            chosen = np.arange(count) * len(self) // count
-        else:
-            chosen = np.arange(count) % len(self)
+        chosen = np.arange(count) % len(self) if count > len(self) else np.arange(count) * len(self) // count
         images = self.images[chosen] if isinstance(self.images, np.ndarray) else [self.images[each] for each in chosen.tolist()]
         encoded = None if self.encoded is None else [self.encoded[each] for each in chosen.tolist()]
         return Work(images, self.labels[chosen], encoded, None if self.rows is None else self.rows[chosen])
@@ -125,13 +122,16 @@ def from_source(path: Path, count: int, *, seed: int = 0) -> Sample:
     rows = np.asarray(taken.rows, dtype=np.int64)[order]
     images = _stack([taken.images[each] for each in order.tolist()])
     encoded = [taken.encoded[each] for each in order.tolist()] if taken.encoded else None
-    notes = [] if len(dataset.schema.fields) == 1 else [f"of the fields {', '.join(dataset.schema.field_names)} only {image_field!r} is measured"]
+    notes: list[str] = []
+    if len(dataset.schema.fields) > 1:
+        notes.append(f"of the fields {', '.join(dataset.schema.field_names)} only {image_field!r} is measured")
     labels = _labels(dataset.table, rows, notes)
     if taken.failed:
         notes.append(f"{taken.failed} of the images sampled cannot be decoded and are left out; the first: {taken.reason}")
     if len(rows) + taken.failed < len(chosen):
         notes.append(f"a seeded sample of {len(rows):,} of {len(dataset):,} images: no more than {SAMPLE_BYTES / 1e6:.0f} MB are held")
-    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, rows, dataset, image_field, _codec(dataset, image_field, rows) if encoded else None, notes)
+    codec = _codec(dataset, image_field, rows) if encoded else None
+    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, rows, dataset, image_field, codec, notes)
 
 
 class _Taken:
@@ -141,7 +141,7 @@ class _Taken:
         self._dataset = dataset
         self._field = image_field
         self._held = 0
-        self.is_encoded = dataset.formats([0], field=image_field)[0].codec not in PLAIN_CODECS
+        self._is_encoded: bool | None = None
         self.rows: list[int] = []
         self.images: list[NDArray[Any]] = []
         self.encoded: list[bytes] = []
@@ -163,7 +163,9 @@ class _Taken:
         rows = np.asarray([row for row in rows.tolist() if row in images], dtype=np.int64)
         if len(rows) == 0:
             return
-        encoded = self._dataset.encoded_many(rows, field=self._field) if self.is_encoded else []
+        if self._is_encoded is None:
+            self._is_encoded = self._dataset.formats(rows, field=self._field)[0].codec not in PLAIN_CODECS
+        encoded = self._dataset.encoded_many(rows, field=self._field) if self._is_encoded else []
         self.rows += rows.tolist()
         self.images += [images[row] for row in rows.tolist()]
         self.encoded += encoded
@@ -179,7 +181,8 @@ class _Taken:
                 raise
             self.failed += len(bad)
             self.reason = self.reason or str(error.bad_rows[0])
-            return self._decoded(np.asarray([row for row in rows.tolist() if row not in bad], dtype=np.int64)) if len(bad) < len(rows) else {}
+            good = np.asarray([row for row in rows.tolist() if row not in bad], dtype=np.int64)
+            return self._decoded(good) if len(good) else {}
         return dict(zip(rows.tolist(), read, strict=True))
 
 

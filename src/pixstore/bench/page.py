@@ -8,7 +8,8 @@ from html import escape
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 STYLE = """
 :root { color-scheme: light; --ink: #222; --soft: #555; --line: #ddd; --accent: #AA3C8B; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff; max-width: 60rem; margin: 2.5rem auto 5rem; padding: 0 1.2rem; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff;
+  max-width: 60rem; margin: 2.5rem auto 5rem; padding: 0 1.2rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; border-top: 1px solid var(--line); padding-top: 1.4rem; }
 .soft { color: var(--soft); } .synthetic { color: #8a3b00; }
@@ -20,7 +21,8 @@ th:first-child, td:first-child, .left { text-align: left; }
 th { font-weight: 600; border-bottom: 2px solid #999; }
 code { font: .88em ui-monospace, monospace; color: var(--soft); }
 .best { font-weight: 700; } .failed { color: #b00020; } .spread { display: block; color: var(--soft); font-size: .82em; }
-figure { margin: 1.4rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; } figcaption { color: var(--soft); font-size: .9rem; }
+figure { margin: 1.4rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .9rem; }
 details { margin: .8rem 0; } summary { cursor: pointer; } li { margin: .25rem 0; }
 @media print { body { margin: 0; max-width: none; } h2, figure, table { break-inside: avoid; } }
 """

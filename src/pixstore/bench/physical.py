@@ -63,12 +63,12 @@ def _write(work: Work, folder: Path, *, is_synced: bool) -> None:
     path = folder / "sequential"
     with open(path, "wb", buffering=WRITE_CHUNK_BYTES) as file:
         if isinstance(work.images, np.ndarray):
-            flat = memoryview(np.ascontiguousarray(work.images)).cast("B")
+            flat = np.ascontiguousarray(work.images).data.cast("B")
             for start in range(0, len(flat), WRITE_CHUNK_BYTES):
                 file.write(flat[start : start + WRITE_CHUNK_BYTES])
         else:
             for image in work.images:
-                file.write(np.ascontiguousarray(image))
+                file.write(np.ascontiguousarray(image).data)
         if is_synced:
             file.flush()
             os.fsync(file.fileno())

@@ -10,13 +10,18 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pixstore.errors import IncompatibleStoreError, InvalidInputError, PathNotFoundError
 
 FORMAT = 1
 JSON_NAME = "results.json"
+CSV_HEADS = ("experiment", "way", "title", "images", "median_s", "min_s", "max_s", "runs", "apparent_bytes", "allocated_bytes", "error")
 CSV_NAME = "results.csv"
+Kinds: TypeAlias = dict[str, type | tuple[type, ...]]
+SOURCE_KINDS: Kinds = {"name": str, "images": int, "shapes": int, "largest": list, "notes": list}
+RUN_KINDS: Kinds = {"repeats": int, "seconds": (int, float), "budget_seconds": (int, float), "max_disk_bytes": int}
+RUN_KINDS |= {"ways": dict, "limits": dict, "conditions": list, "notes": list, "differences": list}
 LARGEST_JSON_BYTES = 64 << 20
 
 
@@ -87,6 +92,11 @@ class Results:
         """Numbers of images measured, ascending."""
         return sorted({cell.images for cell in self.cells if experiment in (None, cell.experiment)})
 
+    @property
+    def differences(self) -> list[str]:
+        """What was read back other than it was stored; a run with any has failed."""
+        return [str(each) for each in self.run.get("differences", [])]
+
     def failures(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.error is not None]
 
@@ -108,10 +118,12 @@ class Results:
             raise IncompatibleStoreError(f"results of format {value.get('format')!r}; this pixstore draws format {FORMAT}")
         try:
             cells = [_cell(each) for each in value["results"]]
-            parts = [_mapping(value, name) for name in ("machine", "source", "run")]
+            machine, source, run = (_mapping(value, name) for name in ("machine", "source", "run"))
+            _check_kinds(source, SOURCE_KINDS)
+            _check_kinds(run, RUN_KINDS)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInputError(f"results that cannot be drawn: {error!r}") from error
-        return cls(*parts, cells)
+        return cls(machine, source, run, cells)
 
     def save(self, folder: Path) -> None:
         """Write results.json and results.csv into the folder, each replaced in one step."""
@@ -120,7 +132,7 @@ class Results:
         partial = folder / (CSV_NAME + ".partial")
         with open(partial, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["experiment", "way", "title", "images", "median_s", "min_s", "max_s", "runs", "apparent_bytes", "allocated_bytes", "error"])
+            writer.writerow(CSV_HEADS)
             writer.writerows(self._csv_row(cell) for cell in self.cells)
         os.replace(partial, folder / CSV_NAME)
 
@@ -155,16 +167,32 @@ def _mapping(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
+def _check_kinds(part: dict[str, Any], kinds: Kinds) -> None:
+    """Raise TypeError where a value that is calculated with is of another kind; what is missing has a default."""
+    for name, kind in kinds.items():
+        if name in part and not isinstance(part[name], kind):
+            raise TypeError(f"{name!r} is {part[name]!r}")
+    for each in (*part.get("ways", {}).values(), part.get("limits", {})):
+        if not isinstance(each, dict):
+            raise TypeError(f"{each!r} is no object")
+    for number in part.get("limits", {}).values():
+        _time(number)
+
+
 def _cell(value: Any) -> Cell:
     times, disk, error = value["seconds"], value["bytes"], value["error"]
     return Cell(
         str(value["experiment"]),
         str(value["way"]),
         int(value["images"]),
-        None if times is None else Seconds(_time(times["median"]), _time(times["min"]), _time(times["max"]), tuple(map(_time, times["runs"]))),
+        None if times is None else _seconds(times),
         None if disk is None else Bytes(int(disk["apparent"]), int(disk["allocated"])),
         None if error is None else str(error),
     )
+
+
+def _seconds(value: Any) -> Seconds:
+    return Seconds(_time(value["median"]), _time(value["min"]), _time(value["max"]), tuple(map(_time, value["runs"])))
 
 
 def _time(value: Any) -> float:

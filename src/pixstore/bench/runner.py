@@ -239,11 +239,12 @@ class _Bench:
 
     def _reason_to_stop(self, stage: Stage) -> str | None:
         if stage.images > self._sample.largest:
-            return f"that many decoded images are more than the 1 GB a run holds ({self._sample.mean_bytes:,.0f} bytes each)"
+            return f"so many decoded images, {words.size(self._sample.mean_bytes)} each, are more than the 1 GB that a run holds"
         needed = self._plan.round_seconds(self.keys(stage), stage.images)
         left = self.seconds_left()
-        if needed > left:
-            return f"once every way would take about {words.duration(needed)}, of the budget {words.duration(max(left, 0))} are left; see --budget"
+        if needed > left and self._runs:
+            have = words.duration(max(left, 0))
+            return f"once every way would take about {words.duration(needed)}, of the budget {have} are left; see --budget"
         space = self._predicted_disk(stage)
         if space > self._max_disk:
             return f"the stores would need about {words.size(space)}, more than the {words.size(self._max_disk)} of --max-disk"
@@ -254,8 +255,8 @@ class _Bench:
         if not measured:
             return stage.images * self._sample.mean_bytes * sum(way.stores for way in self._ways)
         images = max(measured)
-        total = sum(cell.bytes.allocated for cell in self._cells.values() if cell.experiment == "disk" and cell.images == images and cell.bytes)
-        return total * stage.images / images
+        cells = [cell for cell in self._cells.values() if cell.experiment == "disk" and cell.images == images]
+        return sum(cell.bytes.allocated for cell in cells if cell.bytes) * stage.images / images
 
     def _measure_limits(self) -> None:
         largest = max((images for (experiment, _, images) in self._runs if experiment.startswith(("read-", "store-"))), default=0)
@@ -287,7 +288,9 @@ class _StageRun:
         for repeat in range(repeats):
             # Another way begins each time, so that none always follows the same neighbour.
             turn = ways[repeat % len(ways) :] + ways[: repeat % len(ways)]
-            self._share = self._bench.plan.share(self._keys(), self._stage.images, self._bench.plan.repeats - repeat, self._bench.seconds_left())
+            self._share = self._bench.plan.share(
+                self._keys(), self._stage.images, self._bench.plan.repeats - repeat, self._bench.seconds_left()
+            )
             self._store_all(turn, repeat)
             self._read_all(turn, repeat)
         for way in ways:
@@ -351,7 +354,8 @@ class _StageRun:
             return
         problem = check.difference(found, self._work, order, is_lossy=naming.codec(way.name) in LOSSY_CODECS)
         if problem:
-            self._bench.results.run.setdefault("differences", []).append(f"{way.name}, {experiment}, {self._stage.images:,} images: {problem}")
+            what = f"{way.name}, {experiment}, {words.count(self._stage.images, 'image')}: {problem}"
+            self._bench.results.run.setdefault("differences", []).append(what)
             self._bench.fail(experiment, way.name, self._stage.images, f"the read-back differs from the input: {problem}")
         elif is_timed:
             self._bench.add_time(experiment, way.name, self._stage.images, seconds)
@@ -385,7 +389,8 @@ class _StageRun:
 
     def _tell(self, way: Way, experiment: str, repeat: int) -> None:
         repeats = self._bench.plan.repeats
-        doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {self._bench.results.title(way.name)}, repeat {repeat + 1} of {repeats}"
+        title = self._bench.results.title(way.name)
+        doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {title}, repeat {repeat + 1} of {repeats}"
         self._bench.tell(doing, self._stage, repeats - repeat)
 
     def _place(self, way: Way) -> Path:

@@ -14,7 +14,7 @@ MARKS = {"png": "s", "raw": "o", "keep": "D", "jpeg": "^", "": "P"}
 INK = "#222222"
 FAINT = "#D9D9D9"
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.5,

@@ -1,64 +1,28 @@
-"""The results as tables for the terminal."""
+"""The results as tables of text, for the terminal to print."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pixstore.bench import words
 from pixstore.bench.results import Cell, Results
 
 FAILED = "failed"
+NONE = "–"
 MANY = ("store-many", "read-many", "read-shuffled")
-HEADS = {"store-many": "Storing", "read-many": "Reading in order", "read-shuffled": "Reading in random order"}
+TITLES = {"store-many": "Storing", "read-many": "Reading in order", "read-shuffled": "Reading in random order"}
+NAMES = ("images kept as", "way")
 
 
-def summary(results: Results) -> Table | None:
-    """Return the largest number of images: store, read, shuffled and disk side by side; None where there is none."""
-    images = words.largest(results)
-    if images is None:
-        return None
-    table = _table(f"{words.count(images, 'image')}: {words.source(results)}", results)
-    for head in ("store s", "read s", "shuffled s", "disk MB"):
-        table.add_column(head, justify="right")
-    for way in results.ways:
-        times = [_seconds(results.cell(experiment, way, images), results) for experiment in MANY]
-        table.add_row(*_names(results, way), *times, _megabytes(results.cell("disk", way, images)))
-    return table
+@dataclass(frozen=True)
+class Table:
+    """A title, heads and rows of text; the first two columns name the way, the others are numbers."""
 
-
-def one_image(results: Results) -> Table | None:
-    """Return time and disk of one image side by side; None where it was not measured."""
-    if not any(cell.experiment in ("store-one", "read-one") for cell in results.cells):
-        return None
-    table = _table("One image", results)
-    for head in ("store ms", "read ms", "disk kB"):
-        table.add_column(head, justify="right")
-    for way in results.ways:
-        stored, read = results.cell("store-one", way, 1), results.cell("read-one", way, 1)
-        disk = f"{stored.bytes.allocated / 1e3:,.1f}" if stored and stored.bytes else "–"
-        table.add_row(*_names(results, way), _seconds(stored, results, 1e3), _seconds(read, results, 1e3), disk)
-    return table
-
-
-def by_cutoff(results: Results, experiment: str) -> Table | None:
-    """Return one experiment with many images: a column per number of images, and the spread at the largest; None where not measured."""
-    cutoffs = results.cutoffs(experiment)
-    if not cutoffs:
-        return None
-    table = _table(HEADS[experiment], results)
-    for images in cutoffs:
-        table.add_column(f"{images:,}", justify="right")
-    table.add_column("fastest – slowest of the last", justify="right")
-    for way in results.ways:
-        cells = [results.cell(experiment, way, images) for images in cutoffs]
-        if any(cells):
-            table.add_row(*_names(results, way), *(_time(cell, results, words.duration) for cell in cells), _spread(cells[-1]))
-    return table
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
 
 
 def tables(results: Results) -> list[Table]:
@@ -67,14 +31,57 @@ def tables(results: Results) -> list[Table]:
     return [table for table in found if table is not None]
 
 
+def summary(results: Results) -> Table | None:
+    """Return the largest number of images: store, read, shuffled and disk side by side; None where there is none."""
+    images = words.largest(results)
+    if images is None:
+        return None
+    rows = []
+    for way in results.ways:
+        times = [_seconds(results.cell(experiment, way, images), results) for experiment in MANY]
+        rows.append((results.title(way), way, *times, _megabytes(results.cell("disk", way, images))))
+    title = f"{words.count(images, 'image')}: {words.source(results)}"
+    return Table(title, (*NAMES, "store s", "read s", "shuffled s", "disk MB"), rows)
+
+
+def one_image(results: Results) -> Table | None:
+    """Return time and disk of one image side by side; None where it was not measured."""
+    if not any(cell.experiment in ("store-one", "read-one") for cell in results.cells):
+        return None
+    rows = []
+    for way in results.ways:
+        stored, read = results.cell("store-one", way, 1), results.cell("read-one", way, 1)
+        disk = f"{stored.bytes.allocated / 1e3:,.1f}" if stored and stored.bytes else NONE
+        rows.append((results.title(way), way, _seconds(stored, results, 1e3), _seconds(read, results, 1e3), disk))
+    return Table("One image", (*NAMES, "store ms", "read ms", "disk kB"), rows)
+
+
+def by_cutoff(results: Results, experiment: str) -> Table | None:
+    """Return one experiment with many images: a column per number of images, and the spread at the largest; None where not measured."""
+    cutoffs = results.cutoffs(experiment)
+    if not cutoffs:
+        return None
+    rows = []
+    for way in results.ways:
+        cells = [results.cell(experiment, way, images) for images in cutoffs]
+        if any(cells):
+            rows.append((results.title(way), way, *(_time(cell, results, words.duration) for cell in cells), _spread(cells[-1])))
+    return Table(TITLES[experiment], (*NAMES, *(f"{images:,}" for images in cutoffs), "fastest – slowest of the last"), rows)
+
+
 def footnotes(results: Results) -> list[str]:
     """Return what the tables' marks mean, failures, and what else users must know."""
     notes = []
     asked = results.run.get("repeats", 0)
     if any(cell.seconds and len(cell.seconds.runs) < asked for cell in results.cells):
         notes.append(f"×n: only n repeats, not {asked}, because the cell's share of the budget was used up.")
-    notes += [f"failed: {results.title(cell.way)} ({cell.way}), {cell.experiment}, {words.count(cell.images, 'image')}: {cell.error}" for cell in first_failures(results)]
+    notes += [f"{FAILED}: {failure(results, cell)}" for cell in first_failures(results)]
     return notes + [str(note) for note in (*results.source.get("notes", []), *results.run.get("notes", []))]
+
+
+def failure(results: Results, cell: Cell) -> str:
+    """Return which cell failed and why."""
+    return f"{results.title(cell.way)} ({cell.way}), {cell.experiment}, {words.count(cell.images, 'image')}: {cell.error}"
 
 
 def first_failures(results: Results) -> list[Cell]:
@@ -86,41 +93,28 @@ def first_failures(results: Results) -> list[Cell]:
     return list(found.values())
 
 
-def _table(title: str, results: Results) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("images kept as", no_wrap=True)
-    table.add_column("way", style="dim", no_wrap=True)
-    return table
-
-
-def _names(results: Results, way: str) -> tuple[str, str]:
-    return escape(results.title(way)), escape(way)
-
-
 def _seconds(cell: Cell | None, results: Results, scale: float = 1.0) -> str:
     return _time(cell, results, lambda seconds: decimal(seconds * scale))
 
 
 def _time(cell: Cell | None, results: Results, text: Callable[[float], str]) -> str:
-    if cell is None:
-        return "–"
-    if cell.error is not None:
+    if cell is not None and cell.error is not None:
         return FAILED
-    if cell.seconds is None:
-        return "–"
+    if cell is None or cell.seconds is None:
+        return NONE
     repeats = len(cell.seconds.runs)
     mark = "" if repeats >= results.run.get("repeats", 0) else f" ×{repeats}"
     return text(cell.seconds.median) + mark
 
 
 def _spread(cell: Cell | None) -> str:
-    return f"{words.duration(cell.seconds.min)} – {words.duration(cell.seconds.max)}" if cell and cell.seconds else "–"
+    return f"{words.duration(cell.seconds.min)} – {words.duration(cell.seconds.max)}" if cell and cell.seconds else NONE
 
 
 def _megabytes(cell: Cell | None) -> str:
-    if cell is None or cell.bytes is None:
-        return FAILED if cell and cell.error else "–"
-    return decimal(cell.bytes.allocated / 1e6)
+    if cell is not None and cell.error is not None:
+        return FAILED
+    return NONE if cell is None or cell.bytes is None else decimal(cell.bytes.allocated / 1e6)
 
 
 def decimal(value: float) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pixstore.bench.results import Results
 
 MANY = ("store-many", "read-many", "read-shuffled", "disk")
 
 CONDITIONS = (
-    "Every timing is of the whole job as a program does it: open, work on all images, close. Only the source as it lies is opened beforehand.",
-    "Repeats are interleaved: every way once, then every way again, another way first each time. Shown is the median, with the fastest and the slowest.",
-    "Warm-up: before the first timing every way stores and reads ten images, twice. Files are read right after they were written, so reads come from memory "
-    "(the page cache), not from the disk.",
-    "Every store is made anew for every timing of storing. What was written before reaches the disk first: before every store from 8 MB of pixels on, below "
-    "that before every turn.",
+    "Every timing is of the whole job as a program does it: open, work on all images, close. Only the source as it lies is opened "
+    "beforehand.",
+    "Repeats are interleaved: every way once, then every way again, another way first each time. Shown is the median, with the fastest "
+    "and the slowest.",
+    "Warm-up: before the first timing every way stores and reads ten images, twice. Files are read right after they were written, so "
+    "reads come from memory (the page cache), not from the disk.",
+    "Every store is made anew for every timing of storing. What was written before reaches the disk first: before every store from 8 MB "
+    "of pixels on, below that before every turn.",
     "Every read, of pixels and of labels, is compared with what was put in.",
     "The tutorial's ways run on one thread, as written there; ours use all CPUs, except where a row says 1 thread.",
     "Our ways read by extent: they find where each image's bytes lie in the LMDB or HDF5 file and read them there, checked, in threads, "
@@ -64,9 +68,13 @@ def times(ratio: float) -> str:
 
 
 def largest(results: Results) -> int | None:
-    """Return the largest number of images of the experiments with many, None where there was none."""
-    many = [cell.images for cell in results.cells if cell.experiment in MANY and (cell.seconds or cell.bytes)]
-    return max(many, default=None)
+    """Return the largest number of images measured with as many cells as any other, None where there was none.
+
+    Where a run was interrupted, the last number has fewer cells and would tell half the story.
+    """
+    cells = Counter(cell.images for cell in results.cells if cell.experiment in MANY)
+    measured = {cell.images for cell in results.cells if cell.experiment in MANY and (cell.seconds or cell.bytes)}
+    return max((images for images in measured if cells[images] == max(cells.values())), default=max(measured, default=None))
 
 
 def source(results: Results) -> str:

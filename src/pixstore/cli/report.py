@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from pixstore import bench
-from pixstore.bench import findings, report, table
-from pixstore.cli.bench import show_table
+from pixstore.bench import report, table
+from pixstore.cli.bench import show_notes, show_table
 from pixstore.cli.console import JsonOption, Output, QuietOption
-from pixstore.cli.words import printable
 
 
 def run(
@@ -29,10 +28,5 @@ def run(
     written = report.write(measured, folder)
     for each in table.tables(measured):
         show_table(each, output)
-    for note in table.footnotes(measured):
-        output.say(printable(note))
-    output.say()
-    for sentence in findings.sentences(measured):
-        output.say(printable(sentence))
-    output.say(f"Report: {printable(written)}")
+    show_notes(measured, None, written, output)
     output.finish(measured.to_json())

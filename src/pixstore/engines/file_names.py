@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def suffix_of(form: Format) -> str:
     return SUFFIXES.get(form.codec or "", f".{re.sub('[^a-z0-9]', '', (form.codec or '').lower()) or 'bin'}")
 
 
-@cache
+@lru_cache(1024)
 def npy_header(form: Format) -> bytes:
     """Return what stands before the bytes of an array in its .npy file; nothing for other formats."""
     if form.codec != "raw" or form.shape is None or form.dtype is None:

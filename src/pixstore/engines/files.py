@@ -19,8 +19,9 @@ import numpy as np
 from pixstore.disk import translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.file_names import escape, npy_header, suffix_of
-from pixstore.engines.writing import GuardedWriter, missing_records, sync_tree, views, write_all
-from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, MissingRecordError, PathNotFoundError, ReadFailedError
+from pixstore.engines.reading import missing_records, refusals, require
+from pixstore.engines.writing import GuardedWriter, sync_tree, views, write_all
+from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, MissingRecordError, ReadFailedError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
 
@@ -137,8 +138,7 @@ class FilesReader(ShardReader):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._names: dict[str, list[str]] = {}
-        if not path.is_dir():
-            raise PathNotFoundError(f"{path}: does not exist")
+        require(path.is_dir(), path)
 
     def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
         names = self._names_of(field)
@@ -165,7 +165,8 @@ class FilesReader(ShardReader):
 
     def _names_of(self, field: str) -> list[str]:
         if field not in self._names:
-            names = (self._path / f"{escape(field)}.names").read_text(encoding="ascii").split("\n")[:-1]
+            with refusals(self._path):
+                names = (self._path / f"{escape(field)}.names").read_text(encoding="ascii").split("\n")[:-1]
             if any("/" in name or name in {".", ".."} for name in names):
                 raise CorruptStoreError(f"{self._path}: its list of names leads out of it; restore it from a copy")
             self._names[field] = names

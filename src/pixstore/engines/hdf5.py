@@ -22,11 +22,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pixstore.disk import translated
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.hdf5_fields import ArrayWriter, BytesWriter, FieldWriter, is_array
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, prove
-from pixstore.errors import CorruptStoreError, PathNotFoundError, PixstoreError, UnsafeInputError
+from pixstore.engines.reading import missing_records, refusals, require
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, prove
+from pixstore.errors import CorruptStoreError, PixstoreError, UnsafeInputError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
 
@@ -87,14 +87,13 @@ def hdf5_errors(path: Path) -> Iterator[None]:
 class Hdf5Reader(ShardReader):
     def __init__(self, path: Path) -> None:
         self._path = path
-        if not path.is_file():
-            raise PathNotFoundError(f"{path}: does not exist")
-        with translated(path), hdf5_errors(path):
+        require(path.is_file(), path)
+        with refusals(path), hdf5_errors(path):
             # The shard is sealed: nobody needs a lock, and a cache would read a whole chunk for one row.
             self.file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
 
     def read(self, field: str, rows: Sequence[int]) -> list[Buffer]:
-        with translated(self._path), hdf5_errors(self._path):
+        with refusals(self._path), hdf5_errors(self._path):
             node = self._own(field)
             wanted = np.asarray(rows, np.int64)
             if isinstance(node, h5py.Dataset):

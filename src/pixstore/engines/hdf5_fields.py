@@ -9,7 +9,7 @@ import numpy as np
 
 from pixstore.engine import FieldRecords
 from pixstore.engines.writing import runs, views
-from pixstore.errors import SchemaError
+from pixstore.errors import CorruptStoreError, SchemaError
 from pixstore.rows import Buffer, Indices
 from pixstore.schema import Field
 
@@ -130,12 +130,14 @@ class ArrayWriter(FieldWriter):
             self._dataset.attrs["missing"] = missing
 
     def places(self, file: Any) -> Indices:
-        begins = np.zeros(max(1, self._chunks), np.int64)
+        begins = np.full(self._chunks, -1, np.int64)
 
         def note(chunk: Any) -> None:
             begins[chunk.chunk_offset[0] // self._chunk_rows] = chunk.byte_offset
 
         file[self.name].id.chunk_iter(note)
+        if (begins < 0).any():
+            raise CorruptStoreError(f"HDF5 does not say where chunk {begins.argmin()} of {self.name!r} lies; report this with its version")
         row = np.arange(self._rows)
         places: Indices = begins[row // self._chunk_rows] + row % self._chunk_rows * self._row_bytes
         return places

@@ -20,15 +20,16 @@ import lmdb
 import numpy as np
 
 from pixstore import codec
-from pixstore.disk import translated
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, prove, views
-from pixstore.errors import CorruptStoreError, InvalidInputError, PathNotFoundError, StoreBusyError, StoreTruncatedError
+from pixstore.engines.reading import missing_records, refusals, require
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, prove, views
+from pixstore.errors import CorruptStoreError, InvalidInputError, StoreBusyError, StoreTruncatedError
 from pixstore.rows import Buffer, Extents, Indices
 from pixstore.schema import Schema
 
 MOST_ROWS = 10**8
 """What 8 digits count. Keys of one width sort as their rows do, and appending in order is what makes writing fast."""
+MOST_VALUE_BYTES = (1 << 32) - 1
 TRANSACTION_BYTES = 64 << 20
 SPARE_BYTES = 16 << 20
 VALUES_AT_ONCE = 1 << 14
@@ -52,6 +53,8 @@ class LmdbWriter(GuardedWriter):
             raise InvalidInputError(f"{self.path}: more than {MOST_ROWS:,} rows in one shard; choose a smaller shard size")
         for name in self.schema.field_names:
             slices = records.fields[name].slices
+            if slices.length.max(initial=0) > MOST_VALUE_BYTES:
+                raise InvalidInputError(f"{self.path}: a record of {slices.length.max():,} bytes; LMDB takes {MOST_VALUE_BYTES:,} at most")
             self._lengths[name].append(np.array(slices.length, np.int64))
             keys = (b"%08d" % row for row in range(self._rows, self._rows + len(records)))
             self._put(name, [(key, view) for key, view in zip(keys, views(slices), strict=True) if view is not None])
@@ -147,17 +150,45 @@ def lmdb_errors(path: Path) -> Iterator[None]:
         raise CorruptStoreError(f"{path}: LMDB refuses it: {error}; restore it from a copy") from error
 
 
-# LMDB opens a file once per process and does not survive a fork while open. So a read opens the file, copies and closes, one at a
-# time, and a fork waits until it is closed.
-opening = threading.Lock()
-os.register_at_fork(before=opening.acquire, after_in_parent=opening.release, after_in_child=opening.release)
+class Turn:
+    """Lets one reader at a time open a file: LMDB opens each once per process, and none that is open survives a fork.
+
+    So a read opens, copies and closes, and a fork waits for it; not for ever, because what holds up the reader may be what forks.
+    """
+
+    FORK_WAIT_SECONDS = 5.0
+
+    def __init__(self) -> None:
+        self._renew()
+        os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        # Who has to wait stands at the gate, so that a reader that comes back at once does not pass it for ever.
+        self._gate, self._inside = threading.Lock(), threading.Lock()
+        self._held: list[threading.Lock] = []
+
+    def _wait(self) -> None:
+        self._held = [lock for lock in (self._gate, self._inside) if lock.acquire(timeout=self.FORK_WAIT_SECONDS)]
+
+    def _go_on(self) -> None:
+        while self._held:
+            self._held.pop().release()
+
+    def __enter__(self) -> None:
+        with self._gate:
+            self._inside.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._inside.release()
+
+
+turn = Turn()
 
 
 class LmdbReader(ShardReader):
     def __init__(self, path: Path) -> None:
         self._path = path
-        if not path.is_file():
-            raise PathNotFoundError(f"{path}: does not exist")
+        require(path.is_file(), path)
         with self._environment() as environment:
             needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
             if path.stat().st_size < needed:
@@ -165,7 +196,7 @@ class LmdbReader(ShardReader):
 
     @contextmanager
     def _environment(self) -> Iterator[Any]:
-        with opening, translated(self._path), lmdb_errors(self._path):
+        with turn, refusals(self._path), lmdb_errors(self._path):
             environment = lmdb.open(os.fspath(self._path), subdir=False, lock=False, readonly=True, create=False, max_dbs=1)
             try:
                 yield environment

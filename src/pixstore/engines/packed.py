@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.writing import GuardedWriter, claim, extents_in, missing_records, runs, views, write_all
+from pixstore.engines.reading import missing_records, refusals, require
+from pixstore.engines.writing import GuardedWriter, claim, extents_in, runs, views, write_all
 from pixstore.errors import CorruptStoreError
 from pixstore.rows import Buffer, Extents, Indices
 from pixstore.schema import Schema
@@ -70,7 +71,8 @@ def offsets(lengths: Indices) -> Indices:
 class PackedReader(ShardReader):
     def __init__(self, path: Path) -> None:
         self._path = path
-        with open(path, "rb") as file:
+        require(path.is_file(), path)
+        with refusals(path), open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < TAIL_BYTES:
                 raise self._damaged("shorter than its tail")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import RecordBatch, ShardReader, ShardWriter
-from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, MissingRecordError, SchemaError, WriterClosedError
+from pixstore.errors import CorruptStoreError, DestinationExistsError, SchemaError, WriterClosedError
 from pixstore.rows import Buffer, Extents, Indices, Slices
 from pixstore.schema import Schema
 
@@ -139,11 +139,6 @@ def views(slices: Slices) -> list[memoryview | None]:
         None if length < 0 else whole[offset : offset + length]
         for offset, length in zip(slices.offset.tolist(), slices.length.tolist(), strict=True)
     ]
-
-
-def missing_records(path: Path, field: str, rows: Sequence[int]) -> MissingRecordError:
-    """Return the error for rows of this shard that have no record in this field."""
-    return MissingRecordError("", [BadRow(row, "", str(path), f"has no {field!r}") for row in rows])
 
 
 def sync_tree(path: Path) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pixstore.errors import BadRow, LimitExceededError, MissingRecordError, PixstoreError, ReadFailedError, RecordError, RowNotFoundError
+from pixstore.errors import (
+    BadRow,
+    InvalidInputError,
+    LimitExceededError,
+    MissingRecordError,
+    PixstoreError,
+    ReadFailedError,
+    RecordError,
+    RowNotFoundError,
+)
 from pixstore.rows import Buffer, Extents, Indices, Place, Records, Slices
 from pixstore.schema import KEY, Format, Schema
-from pixstore.source import Source, SourceReport
+from pixstore.source import Source, SourceOptions, SourceReport
 from pixstore.sources.foreign_file import read_range
 
 
@@ -54,6 +64,12 @@ class LocatedSource(Source):
         located = self.locate(field, rows)
         assert located is not None
         return Records(read_place(located), located.formats, located.format, located.name)
+
+
+def refuse_label_from(source: type[Source], path: Path, options: SourceOptions) -> None:
+    """Raise InvalidInputError where the user names an origin of labels for a layout that brings its own."""
+    if options.label_from is not None:
+        raise InvalidInputError(f"{path}: label_from {options.label_from!r} is for image folders; {source.name} has labels of its own")
 
 
 def checked_rows(source: Source, field: str, rows: Indices) -> Indices:

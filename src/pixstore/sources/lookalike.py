@@ -106,9 +106,10 @@ def _describe_head(head: bytes, size: int, name: str) -> str:
 
 
 def _describe_bytes(head: bytes) -> str:
-    text = head[:40].decode("utf-8", "replace")
-    if text.isprintable() or (head[:40].isascii() and b"\0" not in head):
-        return f"it looks like text that starts with {text[:20]!r}"
+    # Forty bytes may end within a character; what twenty characters show is whole.
+    text = head[:40].decode("utf-8", "surrogateescape")[:20]
+    if "".join(text.split()).isprintable():
+        return f"it looks like text that starts with {text!r}"
     return f"it starts with the bytes {head[:8].hex(' ')}, which are unknown to pixstore"
 
 

@@ -30,7 +30,7 @@ from pixstore.rows import Buffer, Extents, Indices, Records
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import Skipped, SourceOptions, SourceReport
 from pixstore.sources.hdf5_file import has_signature, link_names, open_file, open_object
-from pixstore.sources.located import LocatedSource
+from pixstore.sources.located import LocatedSource, refuse_label_from
 
 MANY, ONE, META = "images", "image", "meta"
 NUMBERED = re.compile(r"([0-9]+)\.(h5|hdf5)\Z")
@@ -88,9 +88,8 @@ class TutorialHdf5(LocatedSource):
     @classmethod
     def open(cls, path: Path, options: SourceOptions) -> TutorialHdf5:
         """Read the labels and find the images. Raises a PixstoreError naming the file and what is wrong with it."""
+        refuse_label_from(cls, path, options)
         report = SourceReport()
-        if options.label_from is not None:
-            report.notes.append("label_from has no meaning here; the labels in the file are used")
         if not path.is_dir():
             parts, labels = _read_file(path)
             return _source(path, [f"{row:08}" for row in range(len(labels))], parts, labels, report)

@@ -23,6 +23,7 @@ from pixstore.sources.folder import LABEL, ImageFolder
 from pixstore.sources.foreign_file import is_regular
 from pixstore.sources.labels import read_rows, shown
 from pixstore.sources.listing import list_images
+from pixstore.sources.located import refuse_label_from
 
 IMAGE = re.compile(r"(0|[1-9][0-9]{0,17})\.png\Z")
 TABLE = re.compile(r"(0|[1-9][0-9]{0,17})\.csv\Z")
@@ -50,14 +51,13 @@ class TutorialPng(ImageFolder):
     @classmethod
     def open(cls, path: Path, options: SourceOptions) -> TutorialPng:
         """List the images and read their labels. Raises LabelMismatchError where they do not match one to one."""
+        refuse_label_from(cls, path, options)
         listing = list_images(path)
         numbers = sorted(int(found[1]) for name in listing.images if (found := IMAGE.match(name)))
         if not numbers:
             raise NotAStoreError(f"{path}: no numbered PNG can be read here")
         report = SourceReport([Skipped(name, "not a numbered PNG") for name in listing.images if not IMAGE.match(name)])
         report.skipped += [each for each in listing.skipped if not TABLE.match(each.path)]
-        if options.label_from is not None:
-            report.notes.append("label_from has no meaning here; the labels of the CSV files are used")
         keys = [f"{number}.png" for number in numbers]
         found_labels = labels.from_texts(_label_texts(path, numbers, report), keys, str(path))
         table = pa.table({KEY: pa.array(keys, pa.string()), LABEL: found_labels.values})

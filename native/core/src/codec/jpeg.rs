@@ -10,7 +10,6 @@ use turbojpeg_sys as _;
 use super::{Header, JPEG, Probe, Shape};
 use crate::error::{Error, Kind, Limits, Result};
 
-
 /// Real files have about ten; each one more costs a pass over all coefficients.
 const MAX_SCANS: c_int = 100;
 
@@ -176,7 +175,9 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
             0x01 | 0xD0..=0xD7 => at += 2,
             0xC4 | 0xC8 | 0xCC => at += 2 + length,
             0xC0..=0xCF => return frame(&start[at..needed], total, limits).map(Probe::Found),
-            0xD8 | 0xD9 | 0xDA => return Err(Error::corrupt(format!("JPEG: no frame header before marker {:#04x}", start[at + 1]))),
+            0xD8..=0xDA => {
+                return Err(Error::corrupt(format!("JPEG: no frame header before marker {:#04x}", start[at + 1])));
+            }
             _ => at += 2 + length,
         }
     }

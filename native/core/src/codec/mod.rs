@@ -73,7 +73,7 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
 /// Decode one record into its slot, which is written completely or not to be used.
 pub fn decode(codec: u8, bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
     match codec {
-        RAW => raw::copy(bytes, slot),
+        RAW => raw::copy(bytes, slot, false),
         RAW_PLANAR => raw::interleave(bytes, shape, slot),
         PNG => png::decode(bytes, shape, slot, limits),
         JPEG => jpeg::decode(bytes, shape, slot, limits),

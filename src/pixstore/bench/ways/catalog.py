@@ -30,7 +30,7 @@ def default_names(*, is_built_in: bool, is_encoded: bool) -> list[str]:
 def check(names: Sequence[str]) -> None:
     """Raise InvalidInputError for a name that is no way, for one given twice and for none at all."""
     if not names:
-        raise InvalidInputError(f"no ways to compare; {HELP}")
+        raise InvalidInputError("no ways to compare; name some, as packed/png,tutorial-png")
     for name in names:
         if names.count(name) > 1:
             raise InvalidInputError(f"way {name!r} is named twice; name each once")
@@ -53,6 +53,3 @@ def _check_ours(name: str) -> None:
     engine = ours.parse(name, 1).engine
     if engine not in engine_names():
         raise InvalidInputError(f"no engine {engine!r} in way {name!r}; engines here: {', '.join(engine_names())}")
-
-
-HELP = "ways are tutorial-png, tutorial-lmdb, tutorial-hdf5, source, and ENGINE/CODEC, as packed/png, with @power or @1thread"

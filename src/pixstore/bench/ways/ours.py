@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class StoreWay(Way):
             writer.add(image, label=int(work.labels[0]))
 
     def store_many(self, folder: Path, work: Work) -> None:
-        images = work.encoded if self._keeps(work) else work.images
+        images: Any = work.encoded if self._keeps(work) else work.images
         with self._writer(folder) as writer:
             writer.add_batch(images, label=work.labels)
 
@@ -54,7 +54,8 @@ class StoreWay(Way):
         if self.codec != "keep":
             return False
         if work.encoded is None:
-            raise InvalidInputError(f"{self.name} keeps encoded images as they are, these are arrays: use {self.engine}/raw or {self.engine}/png")
+            engine = self.engine
+            raise InvalidInputError(f"{self.name} keeps encoded images as they are, these are arrays: use {engine}/raw or {engine}/png")
         return True
 
     def _writer(self, folder: Path) -> pixstore.Writer:
@@ -74,6 +75,7 @@ def parse(name: str, cpus: int) -> StoreWay:
     """Return the way of this name. Raises InvalidInputError where it is not of the form ENGINE/CODEC."""
     match = NAME.match(name)
     if match is None:
-        raise InvalidInputError(f"no way {name!r}; ways are tutorial-png, tutorial-lmdb, tutorial-hdf5, source, and ENGINE/CODEC as packed/png")
+        ways = "tutorial-png, tutorial-lmdb, tutorial-hdf5, source, and ENGINE/CODEC as packed/png, with @power or @1thread"
+        raise InvalidInputError(f"no way {name!r}; ways are {ways}")
     durability: Literal["power", "process"] = "power" if match["power"] else "process"
     return StoreWay(name, match["engine"], match["codec"], durability, 1 if match["single"] else cpus)

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixstore.bench.ways.base import Found, Image, Way, Work, require_bytes
-from pixstore.errors import UnsafeInputError
+from pixstore.errors import CorruptStoreError, UnsafeInputError
 
 ENVIRONMENT = "images_lmdb"
+LEAST_MAP_BYTES = 1 << 20
+"""Ten times a single small image is less than LMDB's own pages need; the tutorial's images were larger."""
 LIBRARY_VERSION = ".".join(map(str, lmdb.version()[:3]))
 
 
@@ -59,7 +61,7 @@ class TutorialLmdb(Way):
         return self._read(folder, work.order.tolist())
 
     def _store(self, folder: Path, images: Sequence[Image] | NDArray[Any], labels: list[int], pixel_bytes: int) -> None:
-        environment = lmdb.open(str(folder / ENVIRONMENT), map_size=pixel_bytes * 10)
+        environment = lmdb.open(str(folder / ENVIRONMENT), map_size=max(pixel_bytes * 10, LEAST_MAP_BYTES))
         try:
             with environment.begin(write=True) as transaction:
                 for number, image in enumerate(images):
@@ -77,7 +79,11 @@ class TutorialLmdb(Way):
         try:
             with environment.begin() as transaction:
                 for number in numbers:
-                    found = pickle.loads(transaction.get(f"{number:08}".encode("ascii")))  # noqa: S301 -- see the module's docstring
+                    stored = transaction.get(f"{number:08}".encode("ascii"))
+                    if stored is None:
+                        raise CorruptStoreError(f"{folder}: image {number} is not in it any more; somebody else changed it during the run")
+                    # Only bytes that this process has written: see the module's docstring.
+                    found = pickle.loads(stored)
                     images.append(found.get_image())
                     labels.append(found.label)
         finally:

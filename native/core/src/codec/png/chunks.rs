@@ -95,14 +95,20 @@ enum Step<'a> {
 /// The chunk at this offset of a file of `total` bytes, of which `file` are seen.
 fn chunk_at(file: &[u8], offset: usize, total: usize) -> Result<Step<'_>> {
     let truncated = || Error::corrupt(format!("PNG: truncated, the chunk at byte {offset} is not complete"));
-    let needs = |end: usize| if end > total { Err(truncated()) } else { Ok(Step::Needs(end)) };
-    let Some(length) = be32(file, offset) else { return needs(offset + 12) };
+    let needs = |end: usize| {
+        if end > total { Err(truncated()) } else { Ok(Step::Needs(end)) }
+    };
+    let Some(length) = be32(file, offset) else {
+        return needs(offset + 12);
+    };
     let length = length as usize;
     if length > i32::MAX as usize {
         return Err(Error::corrupt(format!("PNG: the chunk at byte {offset} says it has {length} bytes")));
     }
     let end = offset + 12 + length;
-    let (Some(stored_crc), Some(data)) = (be32(file, end - 4), file.get(offset + 8..end - 4)) else { return needs(end) };
+    let (Some(stored_crc), Some(data)) = (be32(file, end - 4), file.get(offset + 8..end - 4)) else {
+        return needs(end);
+    };
     let name = [file[offset + 4], file[offset + 5], file[offset + 6], file[offset + 7]];
     Ok(Step::Chunk(Chunk { name, offset, data, stored_crc }))
 }
@@ -148,9 +154,13 @@ fn read_head_chunk<'a>(image: &mut Option<Image<'a>>, chunk: &Chunk<'a>, limits:
     match &chunk.name {
         b"PLTE" => known.palette = chunk.data,
         b"tRNS" if known.colour == Colour::Palette => known.opacity = Some(chunk.data),
-        b"IEND" | b"IHDR" => return Err(Error::corrupt(format!("PNG: no image data before chunk {} at byte {}", chunk.title(), chunk.offset))),
+        b"IEND" | b"IHDR" => {
+            return Err(Error::corrupt(format!("PNG: no image data before chunk {} at byte {}", chunk.title(), chunk.offset)));
+        }
         // Bit 5 of the first letter tells the chunks that a reader may pass over.
-        name if name[0] & 0x20 == 0 => return Err(Error::unsupported(format!("PNG: unknown chunk {}", chunk.title()))),
+        name if name[0] & 0x20 == 0 => {
+            return Err(Error::unsupported(format!("PNG: unknown chunk {}", chunk.title())));
+        }
         _ => {}
     }
     Ok(())
@@ -173,7 +183,9 @@ fn read_header<'a>(data: &[u8], limits: &Limits) -> Result<Image<'a>> {
         (3, 1 | 2 | 4 | 8) => Colour::Palette,
         (4, 8 | 16) => Colour::GreyAlpha,
         (6, 8 | 16) => Colour::Rgba,
-        _ => return Err(Error::corrupt(format!("PNG: colour type {colour} with {depth} bits does not exist"))),
+        _ => {
+            return Err(Error::corrupt(format!("PNG: colour type {colour} with {depth} bits does not exist")));
+        }
     };
     if compression != 0 || filter != 0 || interlace > 1 {
         return Err(Error::corrupt(format!("PNG: compression {compression}, filter {filter}, interlace {interlace} do not exist")));
@@ -194,6 +206,10 @@ pub fn parse<'a>(file: &'a [u8], limits: &Limits, joined: &'a mut Vec<u8>) -> Re
             Step::Chunk(chunk) => chunk,
             Step::Needs(_) => return Err(Error::corrupt("PNG: truncated, it has no end")),
         };
+        // Those before the image data were checked with the head.
+        if first.is_some() || &chunk.name == b"IDAT" {
+            chunk.check(file)?;
+        }
         match (&chunk.name, first) {
             (b"IEND", _) => break,
             (b"IDAT", None) => first = Some(chunk.data),
@@ -204,10 +220,6 @@ pub fn parse<'a>(file: &'a [u8], limits: &Limits, joined: &'a mut Vec<u8>) -> Re
                 joined.extend_from_slice(chunk.data);
             }
             _ => {}
-        }
-        // Those before the image data were checked with the head.
-        if first.is_some() {
-            chunk.check(file)?;
         }
         offset += 12 + chunk.data.len();
     }

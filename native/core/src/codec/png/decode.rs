@@ -97,11 +97,17 @@ fn inflate<'a>(decompressor: &mut Decompressor, image: &Image, data: &[u8], out:
         }
         match decompressor.zlib_decompress(data, &mut out[..room]) {
             Ok(inflated) if inflated >= size => return Ok(&out[..size]),
-            Ok(inflated) => return Err(Error::corrupt(format!("PNG: {inflated} bytes of pixels where {size} belong"))),
-            Err(DecompressionError::BadData) => return Err(Error::corrupt("PNG: the image data is damaged")),
+            Ok(inflated) => {
+                return Err(Error::corrupt(format!("PNG: {inflated} bytes of pixels where {size} belong")));
+            }
+            Err(DecompressionError::BadData) => {
+                return Err(Error::corrupt("PNG: the image data is damaged"));
+            }
             // Some encoders append bytes that every reader passes over.
             Err(DecompressionError::InsufficientSpace) if room < size + (1 << 20) => room = size + (1 << 20),
-            Err(DecompressionError::InsufficientSpace) => return Err(Error::corrupt("PNG: more pixels than the header tells")),
+            Err(DecompressionError::InsufficientSpace) => {
+                return Err(Error::corrupt("PNG: more pixels than the header tells"));
+            }
         }
     }
 }

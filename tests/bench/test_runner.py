@@ -1,0 +1,194 @@
+"""Whole runs with few small images; times are never compared, only what is measured, what is said and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pixstore
+from pixstore import bench
+from pixstore.bench import Results
+from pixstore.bench.runner import Progress
+from pixstore.bench.ways import catalog
+from pixstore.bench.ways.base import Found, Way, Work
+from pixstore.errors import InvalidInputError, PathNotFoundError
+
+FEW = ["tutorial-png", "tutorial-hdf5", "packed/png"]
+
+
+class Memory(Way):
+    """Keeps the images in memory; as slow, as wrong or as broken as a test wants it."""
+
+    name = "tutorial-png"
+
+    def __init__(self, *, seconds: float = 0.0, changes: bool = False, fails: bool = False) -> None:
+        self._seconds = seconds
+        self._changes = changes
+        self._fails = fails
+
+    def store_many(self, folder: Path, work: Work) -> None:
+        (folder / "file").write_bytes(bytes(5000))
+        time.sleep(self._seconds)
+
+    def read_many(self, folder: Path, work: Work) -> Found:
+        if self._fails:
+            raise OSError("the disk is gone")
+        return Found(np.asarray(work.images) ^ np.uint8(self._changes), work.labels)
+
+    def read_shuffled(self, folder: Path, work: Work) -> Found:
+        whole = self.read_many(folder, work)
+        return Found(np.asarray(whole.images)[work.order], work.labels[work.order])
+
+    def read_one(self, folder: Path, work: Work) -> Found:
+        return self.read_many(folder, Work(work.images[:1], work.labels[:1]))
+
+
+def repeats(results: Results, experiment: str, images: int) -> int:
+    cell = results.cell(experiment, "tutorial-png", images)
+    assert cell is not None and cell.seconds is not None
+    return len(cell.seconds.runs)
+
+
+def test_every_way_is_measured_in_every_experiment(tmp_path: Path) -> None:
+    ways = ["tutorial-png", "tutorial-lmdb", "tutorial-hdf5", "files/raw", "packed/png@power"]
+    results = bench.run(ways=ways, cutoffs=[3, 1], repeats=2, out=tmp_path / "out")
+    assert results.failures() == []
+    assert results.ways == ways
+    for experiment in ("store-many", "read-many", "read-shuffled"):
+        for images in (1, 3):
+            for way in ways:
+                cell = results.cell(experiment, way, images)
+                assert cell is not None and cell.seconds is not None and len(cell.seconds.runs) == 2
+    for way in ways:
+        stored, read, disk = (results.cell(experiment, way, 1) for experiment in ("store-one", "read-one", "disk"))
+        assert stored is not None and stored.seconds is not None and stored.bytes is not None
+        assert read is not None and read.seconds is not None
+        assert disk is not None and disk.bytes is not None and disk.bytes.apparent > 2000
+    assert results.run["ways"]["files/raw"] == {"title": "files + raw", "threads": results.machine["cpus"]}
+    assert results.run["limits"]["images"] == 3
+    assert results.source["synthetic"] is True
+    assert not results.run["interrupted"]
+
+
+def test_results_are_saved_and_no_store_is_left(tmp_path: Path) -> None:
+    results = bench.run(ways=["packed/raw"], cutoffs=[2], repeats=1, out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.json"]
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8")) == json.loads(json.dumps(results.to_json()))
+
+
+def test_photos_are_compared_as_they_lie_and_as_they_are(photos: Path) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.jpg")}
+    results = bench.run(photos, repeats=1, cutoffs=[1, 8, 10])
+    assert results.failures() == []
+    assert results.ways[0] == "source"
+    assert results.title("lmdb/keep") == "LMDB + JPEG, kept"
+    assert results.title("tutorial-hdf5") == "HDF5, tutorial, one dataset per image"
+    assert results.cell("store-many", "source", 8) is None
+    disk = results.cell("disk", "source", 8)
+    assert disk is not None and disk.bytes is not None
+    assert disk.bytes.apparent == sum(map(len, before.values()))
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
+    assert (results.source["name"], results.source["images"]) == ("photos", 8)
+
+
+def test_labels_above_255_fail_the_tutorials_hdf5_alone(tmp_path: Path) -> None:
+    with pixstore.Writer(tmp_path / "store", codec="raw") as writer:
+        writer.add_batch(np.zeros((3, 4, 5, 3), np.uint8), label=[1, 300, 2])
+    results = bench.run(tmp_path / "store", ways=FEW, cutoffs=[3], repeats=1)
+    assert {cell.way for cell in results.failures()} == {"tutorial-hdf5"}
+    assert {cell.experiment for cell in results.failures()} == {"store-many", "read-many", "read-shuffled", "disk"}
+    assert "300" in str(results.failures()[0].error)
+    assert results.differences == []
+
+
+def test_other_pixels_fail_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(changes=True))
+    results = bench.run(ways=FEW, cutoffs=[3], repeats=1, experiments=["read-many"])
+    assert results.differences == ["tutorial-png, read-many, 3 images: image 0 came back with other pixels"]
+    assert {cell.way for cell in results.failures()} == {"tutorial-png"}
+
+
+def test_storing_alone_is_read_back_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(changes=True))
+    results = bench.run(ways=["tutorial-png"], cutoffs=[3], repeats=2, experiments=["store-many"])
+    assert len(results.differences) == 1
+
+
+def test_a_way_that_cannot_read_is_a_shown_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(fails=True))
+    results = bench.run(ways=FEW, cutoffs=[2], repeats=2)
+    failed = results.cell("read-many", "tutorial-png", 2)
+    assert failed is not None and failed.error == "OSError: the disk is gone"
+    assert results.median("store-many", "tutorial-png", 2) is not None
+    assert results.median("read-many", "packed/png", 2) is not None
+
+
+def test_a_short_budget_gives_fewer_repeats_and_no_larger_cutoffs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(seconds=0.3))
+    results = bench.run(
+        ways=["tutorial-png"], cutoffs=[20, 100_000], repeats=50, experiments=["store-many", "read-many"], budget_seconds=6.0
+    )
+    assert 1 <= repeats(results, "store-many", 20) < 50
+    assert results.cutoffs() == [20]
+    assert results.run["notes"][0].startswith("stopped before 100,000 images: once every way would take about")
+
+
+def test_more_disk_than_allowed_is_not_used(tmp_path: Path) -> None:
+    results = bench.run(ways=FEW, cutoffs=[1, 2000], repeats=1, max_disk_bytes=1_000_000, experiments=["store-many", "disk"], out=tmp_path)
+    assert results.cutoffs() == [1]
+    assert "--max-disk" in results.run["notes"][0]
+
+
+def test_more_images_than_memory_is_to_hold_are_not_measured() -> None:
+    results = bench.run(ways=["packed/raw"], cutoffs=[1, 10**9], repeats=1, experiments=["read-many"])
+    assert results.cutoffs() == [1]
+    assert "1 GB" in results.run["notes"][0]
+
+
+def test_an_interrupt_keeps_what_was_measured_and_tidies_up(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.doing.startswith("3 images, read-many"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(ways=FEW, cutoffs=[1, 3], repeats=2, out=tmp_path, progress=stop)
+    results = bench.load(tmp_path)
+    assert results.run["interrupted"] is True
+    assert results.median("read-shuffled", "packed/png", 1) is not None
+    assert results.median("store-many", "packed/png", 3) is not None
+    assert results.median("read-many", "packed/png", 3) is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.json"]
+
+
+def test_progress_tells_what_is_done_and_the_time_left() -> None:
+    told: list[Progress] = []
+    bench.run(ways=["packed/png"], cutoffs=[2], repeats=2, progress=told.append)
+    assert any(each.doing == "2 images, read-shuffled, packed + PNG, repeat 2 of 2" for each in told)
+    assert all(each.seconds_left >= 0 for each in told)
+    assert [each.seconds for each in told] == sorted(each.seconds for each in told)
+
+
+OUT_OF_RANGE = [
+    {"repeats": 0},
+    {"budget_seconds": 0},
+    {"cutoffs": [0]},
+    {"ways": ["nothing/png"]},
+    {"experiments": ["nothing"]},
+    {"ways": ["source"]},
+]
+
+
+@pytest.mark.parametrize("options", OUT_OF_RANGE)
+def test_options_out_of_range_are_refused(options: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError):
+        bench.run(out=tmp_path / "out", **options)  # type: ignore[arg-type]
+
+
+def test_a_mistyped_source_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PathNotFoundError):
+        bench.run(tmp_path / "absent", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

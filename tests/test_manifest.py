@@ -1,0 +1,257 @@
+"""Manifest: what is damaged, hostile or newer is refused in one clear error, and a version is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pixstore
+from pixstore import errors, manifest
+from pixstore.codec import hash_bytes
+from pixstore.writer import Writer
+
+IMAGES = np.arange(4 * 3 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3, 3)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two shards with a deleted row; tests that change it change a copy of its manifest."""
+    path = tmp_path_factory.mktemp("manifest") / "s"
+    with Writer(path, engine="files", codec="png") as writer:
+        writer.add_batch(IMAGES, label=[1, 2, 3, 4], name=list("abcd"), boxes=[[1.5], [], [2.5], None])
+        writer.commit()
+        writer.delete("00000001")
+        writer.update("00000002", label=7)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(sound: Path) -> bytes:
+    return (sound / manifest.NAME).read_bytes()
+
+
+def signed(value: dict[str, Any]) -> bytes:
+    """Return a manifest with a digest that fits, as whoever makes a hostile store makes it."""
+    value.pop("digest", None)
+    text = json.dumps(value, separators=(",", ":"))[:-1].encode()
+    return text + f'{manifest.DIGEST}{hash_bytes(text):016x}"}}\n'.encode()
+
+
+def parsed(data: bytes) -> manifest.Manifest:
+    return manifest.parse(data, Path("s/manifest.json"))
+
+
+def test_manifest_comes_back_as_it_was_written(data: bytes) -> None:
+    assert manifest.serialise(parsed(data)) == data
+    assert parsed(data).rows == 3 and parsed(data).version == 2 and parsed(data).parent == 1
+
+
+def test_every_flipped_bit_is_refused(data: bytes) -> None:
+    for place in range(len(data)):
+        for bit in (0, 3, 5, 7):
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << bit
+            with pytest.raises((errors.CorruptStoreError, errors.IncompatibleStoreError)):
+                parsed(bytes(flipped))
+
+
+def test_every_cut_is_refused(data: bytes) -> None:
+    for length in range(len(data)):
+        with pytest.raises(errors.CorruptStoreError):
+            parsed(data[:length])
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200)
+def test_any_bytes_are_refused_in_our_words(junk: bytes) -> None:
+    with pytest.raises(errors.CorruptStoreError):
+        parsed(junk)
+
+
+@pytest.mark.parametrize("junk", [b"[" * 100_000, b'{"pixstore":1e999}', b'{"pixstore":"1"}', b"[]", b"null", b'{"pixstore":null}', b"\xff"])
+def test_odd_json_is_refused_in_our_words(junk: bytes) -> None:
+    with pytest.raises((errors.CorruptStoreError, errors.IncompatibleStoreError)):
+        parsed(junk)
+
+
+@pytest.mark.parametrize("place", [0, 1, 4, 10, 11, 12])
+def test_damaged_store_is_not_taken_for_a_folder_of_images(sound: Path, data: bytes, place: int) -> None:
+    """The shards of the files engine hold images; a flip in the mark of a store must not make them a dataset."""
+    damaged = bytearray(data)
+    damaged[place] ^= 4
+    try:
+        (sound / manifest.NAME).write_bytes(damaged)
+        with pytest.raises((errors.CorruptStoreError, errors.IncompatibleStoreError)):
+            pixstore.open(sound)
+    finally:
+        (sound / manifest.NAME).write_bytes(data)
+
+
+def test_newer_format_is_refused_by_its_number(data: bytes) -> None:
+    value = json.loads(data) | {"pixstore": 2}
+    with pytest.raises(errors.IncompatibleStoreError, match="format 2.*up to 1.*upgrade"):
+        parsed(signed(value))
+
+
+def test_column_type_of_a_newer_version_is_refused_by_its_name(data: bytes) -> None:
+    value = json.loads(data)
+    value["schema"]["columns"][0]["type"] = "decimal128(3, 1)"
+    with pytest.raises(errors.IncompatibleStoreError, match="decimal128"):
+        parsed(signed(value))
+
+
+def put(*path: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(manifest: Any) -> None:
+        for step in path[:-1]:
+            manifest = manifest[step]
+        manifest[path[-1]] = value
+
+    return change
+
+
+OUTSIDE = ["../evil", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "a\0b", 3, None]
+HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
+    **{f"table {name!r}": put("shards", 0, "table", "name", value=name) for name in OUTSIDE},
+    **{f"keys {name!r}": put("shards", 0, "keys", "name", value=name) for name in OUTSIDE[:2]},
+    **{f"pixels {name!r}": put("shards", 0, "pixels", "name", value=name) for name in OUTSIDE[:2]},
+    **{f"borrows {name!r}": put("shards", 0, "borrows", value=[name]) for name in OUTSIDE[:2]},
+    **{f"id {name!r}": put("shards", 0, "id", value=name) for name in OUTSIDE[:2]},
+    **{f"split {name!r}": put("splits", value={"a": name}) for name in OUTSIDE[:2]},
+    **{f"rows {value!r}": put("shards", 0, "rows", value=value) for value in (-1, 1.5, "4", None, True, 1 << 70)},
+    **{f"bytes {value!r}": put("shards", 0, "table", "bytes", value=value) for value in (-1, 1.5, "4")},
+    **{f"version {value!r}": put("version", value=value) for value in (-1, "7", None, 1e300)},
+    **{f"next_key {value!r}": put("next_key", value=value) for value in (-1, "7", None)},
+    **{f"deleted {value!r}": put("shards", 0, "deleted", value=value) for value in (
+        [[0, 5]], [[-1, 1]], [[2, 1]], [[1, 1]], [[0, 2], [1, 3]], [[2, 3], [0, 1]], [[0]], [["a", "b"]], 3)},
+    **{f"shape {value!r}": put("shards", 0, "formats", "image", "shape", value=value) for value in ([-1], ["a"], [1] * 40, 3)},
+    **{f"dtype {value!r}": put("shards", 0, "formats", "image", "dtype", value=value) for value in ("O", "V9", "nonsense", 3, "M8[s]")},
+    "codec": put("shards", 0, "formats", "image", "codec", value=3),
+    "durability": put("durability", value="none"),
+    "engine": put("engine", value=3),
+    "digests": put("shards", 0, "table", "digests", value=["xyz"]),
+    "shards": put("shards", value={"a": 1}),
+    "schema": put("schema", value=[]),
+    "field twice": lambda value: value["schema"]["fields"].append(value["schema"]["fields"][0]),
+    "field name": put("schema", "fields", 0, "name", value="../x"),
+    "deep type": put("schema", "columns", 0, "type", value="list<" * 5000 + "int64" + ">" * 5000),
+    "tags": put("tags", value={"best": "../1"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_manifest_with_a_fitting_digest_is_refused(data: bytes, change: Callable[[dict[str, Any]], None]) -> None:
+    value = json.loads(data)
+    change(value)
+    with pytest.raises(errors.CorruptStoreError, match=r"s/manifest.json"):
+        parsed(signed(value))
+
+
+def parts(value: Any) -> list[tuple[dict[str, Any], str]]:
+    """Return every (parent, name) in a manifest whose absence must be noticed."""
+    if isinstance(value, list):
+        return [found for each in value for found in parts(each)]
+    if not isinstance(value, dict):
+        return []
+    # A count of all rows is for human readers; a field without one format is not uniform.
+    here = [(value, name) for name in value if name not in ("digest", "image") and not (name == "rows" and "shards" in value)]
+    return here + [found for each in value.values() for found in parts(each)]
+
+
+def test_missing_part_is_refused(data: bytes) -> None:
+    value = json.loads(data)
+    every = parts(value)
+    assert len(every) > 50
+    for parent, name in every:
+        kept = parent.pop(name)
+        with pytest.raises(errors.CorruptStoreError):
+            parsed(signed(value))
+        parent[name] = kept
+
+
+def test_huge_manifest_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with open(tmp_path / manifest.NAME, "wb") as file:
+        file.write(b'{"pixstore":1')
+        file.truncate(manifest.MAX_BYTES + 1)
+    with pytest.raises(errors.CorruptStoreError, match="limit"):
+        manifest.load(tmp_path)
+
+
+# ---- versions ----
+
+
+def test_old_versions_open_and_ten_are_kept(tmp_path: Path) -> None:
+    for number in range(13):
+        with Writer(tmp_path / "s", mode="a", durability="process") as writer:
+            writer.add(np.full((2, 2), number, np.uint8), label=number)
+    kept = sorted(int(each.stem) for each in (tmp_path / "s" / "versions").iterdir())
+    assert kept == list(range(4, 14)) and manifest.KEPT_VERSIONS == 10
+    for version in (4, 9, 13):
+        ds = pixstore.open(tmp_path / "s", version=version)
+        assert ds[:]["label"].tolist() == list(range(version)) and ds[-1].image[0, 0] == version - 1
+    for version in (3, 0, -1, 14):
+        with pytest.raises(errors.InvalidInputError, match=f"version {version} is not kept"):
+            pixstore.open(tmp_path / "s", version=version)
+
+
+def test_tagged_version_is_kept_longer(tmp_path: Path) -> None:
+    Writer(tmp_path / "s", durability="process").close()
+    first = manifest.load(tmp_path / "s")
+    for _ in range(12):
+        manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next(tags={"first": first.version}))
+    assert manifest.load(tmp_path / "s", 1) == first and len(list((tmp_path / "s" / "versions").iterdir())) == 11
+
+
+def test_version_that_was_never_committed_does_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends after the version's file is written and before the manifest is replaced."""
+    Writer(tmp_path / "s", durability="process").close()
+    before, real = manifest.load(tmp_path / "s"), os.replace
+
+    def cut(source: Any, target: Any) -> None:
+        if Path(target).name == manifest.NAME:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(KeyboardInterrupt):
+        manifest.commit(tmp_path / "s", before.next())
+    assert (tmp_path / "s" / "versions" / "00000002.json").exists() and manifest.load(tmp_path / "s") == before
+    with pytest.raises(errors.InvalidInputError, match="version 2 is not kept"):
+        pixstore.open(tmp_path / "s", version=2)
+    assert [each.name for each in (tmp_path / "s").iterdir() if "partial" in each.name] == []
+
+
+def test_old_version_that_cannot_be_removed_does_not_fail_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Writer(tmp_path / "s", durability="process").close()
+    for _ in range(9):
+        manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next())
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "not allowed", str(path))
+
+    # replace_file removes what an earlier process with the same number left; only old versions are refused here.
+    real = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: (refused if path.suffix == ".json" else real)(path, missing_ok))
+    manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next())
+    assert manifest.load(tmp_path / "s").version == 11 and len(list((tmp_path / "s" / "versions").iterdir())) == 11
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"name": "somebody else"}'])
+def test_folder_without_our_manifest_is_no_store(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / manifest.NAME).write_bytes(content)
+    assert not manifest.is_store(tmp_path) and not manifest.is_store(tmp_path / "nowhere")
+
+
+def test_folder_without_manifest_does_not_load(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotAStoreError, match=r"no manifest\.json here"):
+        manifest.load(tmp_path)
+    with pytest.raises(errors.NotAStoreError):
+        manifest.load(tmp_path, 3)

@@ -1,0 +1,186 @@
+"""StoreRows: shard after shard, deleted rows left out, each version as it was, and both ways to the bytes agree."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pickle
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pixstore
+from pixstore import codec, errors, registry
+from pixstore.engines.packed import PackedEngine, PackedWriter
+from pixstore.registry import ENGINES
+from pixstore.store import StoreRows
+from pixstore.writer import Writer
+
+
+def pixels(count: int, *shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+IMAGES = pixels(9, 4, 5, 3)
+
+
+@pytest.fixture(params=ENGINES)
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A store of several shards, with deleted, changed and maskless rows."""
+    with Writer(tmp_path / "s", engine=request.param, codec="png", shard_bytes=300, durability="process") as writer:
+        writer.add_batch(IMAGES, key=list("abcdefghi"), label=range(9), mask=[IMAGES[0][..., 0], None, IMAGES[2][..., 0]] * 3)
+        writer.commit()
+        writer.delete("b")
+        writer.delete("h")
+        writer.update("d", label=33)
+        writer.update("e", pixels(1, 7, 7, 3)[0])
+    return tmp_path / "s"
+
+
+def test_rows_stand_in_order_without_the_deleted(path: Path) -> None:
+    rows = StoreRows(path)
+    assert len(rows) == 7 and len(rows.shards) >= 4
+    assert rows.table["key"].to_pylist() == list("acfgide") and rows.table["label"].to_pylist() == [0, 2, 5, 6, 8, 33, 4]
+
+
+def test_bytes_by_extent_are_those_of_the_engines_library(path: Path) -> None:
+    rows = StoreRows(path)
+    chosen = np.array([6, 0, 3, 5, 5, 1])
+    located, read = rows.locate("image", chosen), rows.read("image", chosen)
+    assert located is not None and codec.fetch(located) == codec.fetch(read)
+    assert [located.formats[n] for n in located.format.tolist()] == [read.formats[n] for n in read.format.tolist()]
+    rows.close()
+    rows.close()
+    assert codec.fetch(rows.read("image", chosen)) == codec.fetch(located)
+
+
+def test_find_names_the_row_of_every_key(path: Path) -> None:
+    rows = StoreRows(path)
+    assert rows.find(["a", "b", "e", "", "\udcff", "zz", "i"]).tolist() == [0, -1, 6, -1, -1, -1, 4]
+
+
+def test_rows_without_a_field_are_absent_and_refused(path: Path) -> None:
+    rows = StoreRows(path)
+    chosen = np.arange(7)
+    keys = np.array(rows.table["key"].to_pylist())
+    assert sorted(keys[rows.absent("mask", chosen)]) == ["e"] and len(rows.absent("image", chosen)) == 0
+    for read in (rows.locate, rows.read):
+        with pytest.raises(errors.MissingRecordError, match=r"'e' \(row 6\).*has no 'mask'"):
+            read("mask", chosen)
+        with pytest.raises(errors.SchemaError, match="no field 'depth'.*image, mask"):
+            read("depth", chosen)
+
+
+def test_no_rows_are_no_records(path: Path) -> None:
+    rows = StoreRows(path)
+    located = rows.locate("image", np.empty(0, np.int64))
+    assert located is not None and len(located) == 0 and len(codec.decode(located)) == 0
+
+
+def test_earlier_version_is_as_it_was(path: Path) -> None:
+    ds = pixstore.open(path, version=1)
+    assert ds.keys.to_pylist() == list("abcdefghi") and ds[:]["label"].tolist() == list(range(9))
+    assert all(np.array_equal(a, b) for a, b in zip(ds[:]["image"], IMAGES, strict=True))
+
+
+def test_reader_keeps_the_version_it_opened(path: Path) -> None:
+    ds = pixstore.open(path)
+    before = ds.table
+    with Writer(path, mode="a", durability="process") as writer:
+        writer.delete("a")
+        writer.update("c", label=99)
+        writer.add(IMAGES[0], label=1)
+    restored = pickle.loads(pickle.dumps(ds))
+    for each in (ds, restored):
+        assert each.table.equals(before) and np.array_equal(each["a"].image, IMAGES[0]) and each["c"]["label"] == 2
+    assert "a" not in pixstore.open(path)
+
+
+def test_uniform_shards_with_missing_columns_read_null(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s", durability="process") as writer:
+        writer.add(IMAGES[0], label=1, boxes=[])
+        writer.commit()
+        writer.add(IMAGES[1])
+        writer.commit()
+        writer.add(IMAGES[2], boxes=[[1, 2]], label=2.0)
+    assert pixstore.open(tmp_path / "s").table.to_pylist() == [
+        {"key": "00000000", "label": 1, "boxes": []},
+        {"key": "00000001", "label": None, "boxes": None},
+        {"key": "00000002", "label": 2, "boxes": [[1, 2]]},
+    ]
+
+
+class HandingEngine(PackedEngine):
+    """An engine without extents: its records are found through it alone."""
+
+    name = "handing"
+
+    def create(self, path: Path, schema: Any, *, durable: bool, max_bytes: int) -> Any:
+        return HandingWriter(path, schema, durable=durable)
+
+
+class HandingWriter(PackedWriter):
+    def seal(self) -> None:  # type: ignore[override]
+        super().seal()
+
+
+HANDING = HandingEngine()
+
+
+@pytest.fixture
+def handing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed plugin, as its entry point tells of it."""
+    point = importlib.metadata.EntryPoint("handing", f"{__name__}:HANDING", "pixstore.engines")
+    real = registry.entry_points
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "pixstore.engines" else real(group=group))
+    monkeypatch.setattr(importlib.metadata.EntryPoint, "load", lambda self: HANDING)
+    registry.engine.cache_clear()
+    yield
+    registry.engine.cache_clear()
+
+
+@pytest.mark.usefixtures("handing")
+def test_engine_without_extents_serves_every_read_and_update(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s", engine="handing", codec="png", durability="process") as writer:
+        writer.add_batch(IMAGES, key=list("abcdefghi"), label=range(9), mask=[None, *IMAGES[1:, ..., 0]])
+        writer.commit()
+        writer.update("c", label=22)
+        writer.update("d", mask=IMAGES[0][..., 1])
+        writer.delete("e")
+    ds = pixstore.open(tmp_path / "s")
+    assert ds.keys.to_pylist() == list("abfghicd") and ds["c"]["label"] == 22 and ds["a"]["mask"] is None
+    assert np.array_equal(ds[:]["image"], IMAGES[[0, 1, 5, 6, 7, 8, 2, 3]]) and np.array_equal(ds["d"]["mask"], IMAGES[0][..., 1])
+    assert ds._rows.locate("image", np.arange(8)) is None
+
+
+@pytest.mark.usefixtures("handing")
+def test_engines_with_and_without_extents_mix(tmp_path: Path) -> None:
+    for number, engine in enumerate(["packed", "handing", "files"]):
+        with Writer(tmp_path / "s", engine=engine, codec="png", mode="a", durability="process") as writer:
+            writer.add_batch(IMAGES[3 * number : 3 * number + 3], label=[0, 1, 2])
+    with Writer(tmp_path / "s", mode="a", durability="process") as writer:
+        writer.update("00000001", label=7)
+    ds = pixstore.open(tmp_path / "s")
+    assert np.array_equal(ds[:]["image"], IMAGES[[0, 2, 3, 4, 5, 6, 7, 8, 1]])
+
+
+def test_two_hundred_thousand_tiny_rows_take_seconds(tmp_path: Path) -> None:
+    if codec.core_name() != "native":
+        pytest.skip("the reference core reads rows one by one: only the native core is held to this")
+    images = np.broadcast_to(np.arange(200_000, dtype=np.uint32).view(np.uint8).reshape(-1, 2, 2), (200_000, 2, 2))
+    began = time.process_time()
+    with Writer(tmp_path / "s", durability="process", shard_bytes=1 << 20) as writer:
+        writer.add_batch(images, label=np.arange(200_000))
+    ds = pixstore.open(tmp_path / "s")
+    assert np.array_equal(ds[:]["image"], images)
+    shuffled = np.random.default_rng(0).permutation(200_000)
+    for start in range(0, 200_000, 4096):
+        rows = shuffled[start : start + 4096]
+        batch = ds[rows]
+        assert np.array_equal(batch["label"], rows) and np.array_equal(batch["image"], images[rows])
+    assert ds.read(ds.keys.to_pylist()[::7], fields=[])["label"][-1] == 199_997
+    assert time.process_time() - began < 10
