@@ -23,6 +23,7 @@ setup: ## Make .venv: pinned libraries, the native core, pixstore itself
 
 demo: setup ## Compare ways of keeping images on built-in ones, in about two minutes
 	@$(BIN)/pixstore bench --out results/demo
+	@echo "  (pixstore is $(BIN)/pixstore; after \`. $(BIN)/activate\` just pixstore)"
 
 test: setup ## Run the tests of the package and of the native core
 	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS)

@@ -78,7 +78,7 @@ def read_lmdb(folder: Path, work: Work) -> object:
     with environment.begin() as transaction:
         for number in range(len(work)):
             # Written by store_lmdb above, in this process.
-            record = pickle.loads(transaction.get(f"{number:08}".encode("ascii")))
+            record = pickle.loads(transaction.get(f"{number:08}".encode("ascii")) or b"")
             images.append(np.frombuffer(record.image, dtype=np.uint8).reshape(*record.size, record.channels))
             labels.append(record.label)
     environment.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def pytest_report_header() -> str:
     """Name the core and say whether the real data is here."""
     core = os.environ.get("PIXSTORE_CORE", "native")
     return f"pixstore core: {core}; shared data: {'found' if SHARED.is_dir() else 'absent, tests on real files are skipped'}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Take memory addresses out of test ids: the workers of `make test` must agree on the names."""
+    for item in items:
+        item._nodeid = re.sub(r" at 0x[0-9a-f]+", "", item.nodeid)
 
 
 @pytest.fixture(scope="session")

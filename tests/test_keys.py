@@ -46,7 +46,10 @@ def test_first_twice() -> None:
     assert first_twice(pa.array(["a", "b", "c", "b"])) == "b"
 
 
-@given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=8), max_size=3), st.lists(st.lists(st.integers(0, 20), unique=True, max_size=8), max_size=3))
+@given(
+    st.lists(st.lists(st.integers(0, 20), unique=True, max_size=8), max_size=3),
+    st.lists(st.lists(st.integers(0, 20), unique=True, max_size=8), max_size=3),
+)
 def test_shared_hashes_are_those_that_a_fresh_index_shares(known: list[list[int]], fresh: list[list[int]]) -> None:
     def index(numbers: list[int]) -> KeyIndex:
         head = b"PIXKEYS1" + np.uint64(len(numbers)).tobytes()

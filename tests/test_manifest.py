@@ -76,7 +76,9 @@ def test_any_bytes_are_refused_in_our_words(junk: bytes) -> None:
         parsed(junk)
 
 
-@pytest.mark.parametrize("junk", [b"[" * 100_000, b'{"pixstore":1e999}', b'{"pixstore":"1"}', b"[]", b"null", b'{"pixstore":null}', b"\xff"])
+@pytest.mark.parametrize(
+    "junk", [b"[" * 100_000, b'{"pixstore":1e999}', b'{"pixstore":"1"}', b"[]", b"null", b'{"pixstore":null}', b"\xff"]
+)
 def test_odd_json_is_refused_in_our_words(junk: bytes) -> None:
     with pytest.raises((errors.CorruptStoreError, errors.IncompatibleStoreError)):
         parsed(junk)
@@ -97,7 +99,7 @@ def test_damaged_store_is_not_taken_for_a_folder_of_images(sound: Path, data: by
 
 def test_newer_format_is_refused_by_its_number(data: bytes) -> None:
     value = json.loads(data) | {"pixstore": 2}
-    with pytest.raises(errors.IncompatibleStoreError, match="format 2.*up to 1.*upgrade"):
+    with pytest.raises(errors.IncompatibleStoreError, match=r"format 2.*up to 1.*upgrade"):
         parsed(signed(value))
 
 

@@ -152,9 +152,13 @@ def paths(*names: str | None, indices: Any = (0, 0, 0, 0, 0, 0)) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(names, pa.string()), safe=False)
 
 
+def naming(name: str | None) -> Callable[[dict[str, pa.Array]], Any]:
+    return lambda arrays: struct(arrays, file=paths(name))
+
+
+OUTSIDE = ("/etc/hostname", "../secret", "shards/../../secret", "shards/..", "secret", "shards/a\0b", "", None)
 HOSTILE: dict[str, Callable[[dict[str, pa.Array]], Any]] = {
-    **{f"file {name!r}": (lambda name: lambda a: struct(a, file=paths(name)))(name) for name in (
-        "/etc/hostname", "../secret", "shards/../../secret", "shards/..", "secret", "shards/a\0b", "", None)},
+    **{f"file {name!r}": naming(name) for name in OUTSIDE},
     "file index out of the list": lambda a: struct(a, file=paths("shards/x", indices=[0, 0, 9, 0, 0, 0])),
     "file index below nothing": lambda a: struct(a, file=paths("shards/x", indices=[0, 0, -7, 0, 0, 0])),
     "one record in no file": lambda a: struct(a, file=paths("shards/x", indices=[0, 0, None, 0, 0, 0])),
@@ -240,5 +244,10 @@ def test_formats_of_rows_come_back_in_their_order(tmp_path: Path) -> None:
         for shape, dtype in [((2, 2), "uint8"), ((3, 2, 2), "uint16"), ((), "float32"), ((2, 2), "uint8")]:
             writer.add(np.ones(shape, dtype))
     opened = pixstore.open(tmp_path / "s")
-    expected = [Format("raw", (2, 2), "uint8"), Format("raw", (), "float32"), Format("raw", (2, 2), "uint8"), Format("raw", (3, 2, 2), "uint16")]
+    expected = [
+        Format("raw", (2, 2), "uint8"),
+        Format("raw", (), "float32"),
+        Format("raw", (2, 2), "uint8"),
+        Format("raw", (3, 2, 2), "uint16"),
+    ]
     assert opened.formats([3, 2, 0, 1]) == expected

@@ -71,7 +71,7 @@ def test_rows_without_a_field_are_absent_and_refused(path: Path) -> None:
     for read in (rows.locate, rows.read):
         with pytest.raises(errors.MissingRecordError, match=r"'e' \(row 6\).*has no 'mask'"):
             read("mask", chosen)
-        with pytest.raises(errors.SchemaError, match="no field 'depth'.*image, mask"):
+        with pytest.raises(errors.SchemaError, match=r"no field 'depth'.*image, mask"):
             read("depth", chosen)
 
 

@@ -170,7 +170,7 @@ def test_explicit_and_default_keys_mix(tmp_path: Path) -> None:
         lambda w: w.add_batch(pixels(3, 2, 2), key=["a", "b", "a"]),
         lambda w: [w.add(pixels(1, 2, 2)[0], key="a") for _ in range(2)],
         lambda w: [w.add_batch(pixels(1, side, 2), key=["a"]) for side in (2, 3, 4)],
-        lambda w: [w.add_batch(pixels(1, 2, 2), key=[None or "00000001"]), w.add_batch(pixels(2, 2, 2))],
+        lambda w: [w.add_batch(pixels(1, 2, 2), key=["00000001"]), w.add_batch(pixels(2, 2, 2))],
     ],
     ids=["one batch", "one by one", "two shards", "counter meets explicit"],
 )

@@ -198,7 +198,7 @@ def test_full_disk_is_told_with_the_bytes_that_are_free(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "writev", full)
-    with pytest.raises(errors.StoreFullError, match="no space left.*bytes free.*run the same again"), Writer(tmp_path / "s") as writer:
+    with pytest.raises(errors.StoreFullError, match=r"no space left.*bytes free.*run the same again"), Writer(tmp_path / "s") as writer:
         writer.add_batch(pixels(3, 3, 3))
     assert list(tmp_path.iterdir()) == []
 
@@ -267,7 +267,9 @@ def test_writer_that_is_dropped_lets_go_of_the_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["a", "w", "x"])
-def test_version_committed_while_waiting_for_the_lock_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Any) -> None:
+def test_version_committed_while_waiting_for_the_lock_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Any
+) -> None:
     """The other writer commits between this one's look at the store and its taking of the lock."""
     path, real = tmp_path / "s", fcntl.flock
     if mode != "x":

@@ -57,7 +57,7 @@ def fetch(
     *,
     checksums: NDArray[np.uint64] | None = None,
     seeds: NDArray[np.uint64] | None = None,
-    max_bytes: int = 1 << 31,
+    max_bytes: int = 2_147_483_648,
     io: Io = "map",
     threads: int = 0,
 ) -> tuple[list[bytes], list[Failure]]:
@@ -82,7 +82,7 @@ def decode(
     checksums: NDArray[np.uint64] | None = None,
     seeds: NDArray[np.uint64] | None = None,
     max_pixels: int = 178_956_970,
-    max_bytes: int = 1 << 31,
+    max_bytes: int = 2_147_483_648,
     io: Io = "map",
     threads: int = 0,
 ) -> list[Failure]:

@@ -20,8 +20,7 @@ def column_array(name: str, values: Any, schema: Schema) -> pa.Array:
     """
     settled = _settled(schema, name)
     try:
-        array = pa.array(list(values) if isinstance(values, np.ndarray) and values.ndim == 2 else values)
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        array = _arrow(values)
         found = _lasting(array.type)
         type_to_name(found)
         joint = joint_type(settled, found)
@@ -30,6 +29,15 @@ def column_array(name: str, values: Any, schema: Schema) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError) as error:
         raise SchemaError(f"{_wanted(name, settled)}; {_shown(values)} does not fit ({error})") from error
     raise SchemaError(f"{_wanted(name, settled)}; {_shown(values)} is {found}")
+
+
+def _arrow(values: Any) -> pa.Array:
+    try:
+        array = pa.array(list(values) if isinstance(values, np.ndarray) and values.ndim == 2 else values)
+    except OverflowError:
+        # Arrow looks no further than int64 by itself.
+        array = pa.array(values, pa.uint64())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _wanted(name: str, settled: pa.DataType) -> str:
@@ -100,7 +108,8 @@ def python_values(array: pa.ChunkedArray) -> np.ndarray[Any, Any] | list[Any]:
     numeric = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)
     if numeric and array.null_count == 0:
         numbers: np.ndarray[Any, Any] = array.to_numpy()
-        return numbers
+        # Values of one chunk are a view of the table, which is mapped from a sealed file.
+        return numbers if numbers.flags.writeable else numbers.copy()
     values: list[Any] = array.to_pylist()
     return values
 

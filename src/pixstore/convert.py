@@ -27,7 +27,7 @@ from pixstore.writer import DEFAULT_ENGINE, DEFAULT_SHARD_BYTES, Writer
 
 Progress = Callable[[int, int, int], None]
 BATCH_BYTES = 32 << 20
-FIRST_ROWS = 64
+FIRST_ROWS = 16
 MOST_ROWS = 8192
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pixstore import codec, manifest, registry
 from pixstore.columns import python_values
 from pixstore.disk import is_network
-from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
+from pixstore.errors import InvalidInputError, KeyNotFoundError, NameNotFoundError, RowNotFoundError, SchemaError
 from pixstore.rows import Indices, Records, Rows
 from pixstore.schema import KEY, Format, Schema
 from pixstore.source import Source, SourceOptions, SourceReport
@@ -37,7 +37,7 @@ class _Named(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
-            raise SchemaError(f"no field or column {name!r}; here: {', '.join(self._values)}")
+            raise NameNotFoundError(f"no field or column {name!r}; here: {', '.join(self._values)}")
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
@@ -152,9 +152,9 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Sample]:
         for start in range(0, len(self), ITERATED_AT_ONCE):
-            batch = self.read(slice(start, start + ITERATED_AT_ONCE))
-            for place in range(len(batch)):
-                yield Sample({name: values[place] for name, values in batch.items()})
+            batch = self.read(slice(start, start + ITERATED_AT_ONCE), columns=[])
+            for place, columns in enumerate(self.table.slice(start, len(batch)).to_pylist()):
+                yield Sample({**{name: batch[name][place] for name in self.schema.field_names}, **columns})
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._find(key) >= 0

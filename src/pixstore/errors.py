@@ -15,6 +15,7 @@ PixstoreError
 ├── UnsafeInputError          input that asks for code, links or special files; refused, nothing was run
 ├── InvalidInputError         an argument, a file of labels, an image handed in (also ValueError)
 │   ├── SchemaError           a column or field that does not fit the dataset
+│   │   └── NameNotFoundError no such field or column in a sample or batch (also KeyError)
 │   ├── KeyInvalidError       a key that is empty or not text
 │   ├── DuplicateKeyError     the same key twice
 │   └── LabelMismatchError    labels and images do not match one to one
@@ -118,6 +119,13 @@ class InvalidInputError(PixstoreError, ValueError):
 
 class SchemaError(InvalidInputError):
     """A column or field that does not fit the dataset."""
+
+
+class NameNotFoundError(SchemaError, KeyError):
+    """No such field or column in a sample or batch."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 class KeyInvalidError(InvalidInputError):

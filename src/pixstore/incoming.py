@@ -67,7 +67,7 @@ def accept(image: ImageLike | None) -> Incoming:
     if isinstance(image, (str, os.PathLike)):
         return _file_bytes(Path(image))
     if hasattr(image, "__array__"):
-        return np.array(image)
+        return np.asarray(image).copy()
     raise InvalidInputError(f"an image cannot be a {type(image).__name__}; hand in an array, a PIL image, a path or encoded bytes")
 
 

@@ -31,12 +31,19 @@ def engine(name: str) -> Engine:
     if name in ENGINES:
         loaded = _import(f"pixstore.engines.{name}", name).ENGINE
     elif name in (plugins := _plugins("pixstore.engines")):
-        loaded = plugins[name].load()
+        loaded = _loaded(name, plugins[name])
     else:
         raise InvalidInputError(f"no engine {name!r}; engines here: {', '.join(engine_names())}")
     if not isinstance(loaded, Engine):
         raise InvalidInputError(f"engine {name!r} is a {type(loaded).__name__}, not a pixstore.engine.Engine instance; ask its author")
     return loaded
+
+
+def _loaded(name: str, plugin: EntryPoint) -> object:
+    try:
+        return plugin.load()
+    except (ImportError, AttributeError) as error:
+        raise DependencyError(f"engine {name!r} is installed but does not load ({error}); mend or remove the package that brings it") from error
 
 
 def open_source(path: Path, options: SourceOptions) -> Source:

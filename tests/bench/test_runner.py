@@ -11,8 +11,7 @@ import pytest
 
 import pixstore
 from pixstore import bench
-from pixstore.bench import Results
-from pixstore.bench.runner import Progress
+from pixstore.bench import Progress, Results
 from pixstore.bench.ways import catalog
 from pixstore.bench.ways.base import Found, Way, Work
 from pixstore.errors import InvalidInputError, PathNotFoundError

@@ -1,8 +1,8 @@
 /* The few calls of libjpeg-turbo that pixstore needs, with errors as return values.
  *
  * libjpeg reports errors by a callback that must not return. setjmp/longjmp stay inside this file: no Rust frame is jumped over.
- * Warnings are told apart by number, which the TurboJPEG API does not offer: damaged image data is an error, while stray bytes
- * between markers, which every viewer passes over, are not. */
+ * Warnings are told apart by number, which the TurboJPEG API does not offer: data that ends too early is an error, while damage that
+ * libjpeg steps over is not, as in Pillow. */
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -61,15 +61,7 @@ static void fail(j_common_ptr info, int kind) {
 static void on_error(j_common_ptr info) { fail(info, kind_of(info->err->msg_code)); }
 
 static void on_message(j_common_ptr info, int level) {
-  if (level >= 0) return;
-  switch (info->err->msg_code) {
-    case JWRN_ARITH_BAD_CODE:
-    case JWRN_HIT_MARKER:
-    case JWRN_HUFF_BAD_CODE:
-    case JWRN_JPEG_EOF:
-    case JWRN_MUST_RESYNC:
-      fail(info, CORRUPT);
-  }
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) fail(info, CORRUPT);
 }
 
 static void on_output(j_common_ptr info) { (void)info; }
@@ -98,7 +90,8 @@ static int create(struct pixstore_jpeg_decoder *decoder) {
   return 1;
 }
 
-/* NULL where there is no memory. */
+/* A decoder for one image: libjpeg would keep that image's tables for the next, and so decode a file that lacks its own.
+ * NULL where there is no memory. */
 struct pixstore_jpeg_decoder *pixstore_jpeg_decoder_new(int max_scans) {
   struct pixstore_jpeg_decoder *decoder = calloc(1, sizeof(*decoder));
 
@@ -125,10 +118,7 @@ int pixstore_jpeg_begin(struct pixstore_jpeg_decoder *decoder, const unsigned ch
                         unsigned *channels) {
   struct jpeg_decompress_struct *info = &decoder->info;
 
-  if (setjmp(decoder->errors.back)) {
-    jpeg_abort_decompress(info);
-    return decoder->errors.kind;
-  }
+  if (setjmp(decoder->errors.back)) return decoder->errors.kind;
   jpeg_mem_src(info, data, length);
   jpeg_read_header(info, TRUE);
   if (info->data_precision != 8) ERREXIT1(info, JERR_BAD_PRECISION, info->data_precision);
@@ -149,10 +139,7 @@ int pixstore_jpeg_pixels(struct pixstore_jpeg_decoder *decoder, unsigned char *o
   struct jpeg_decompress_struct *info = &decoder->info;
   size_t row_bytes = (size_t)info->image_width * (size_t)info->num_components;
 
-  if (setjmp(decoder->errors.back)) {
-    jpeg_abort_decompress(info);
-    return decoder->errors.kind;
-  }
+  if (setjmp(decoder->errors.back)) return decoder->errors.kind;
   jpeg_start_decompress(info);
   while (info->output_scanline < info->output_height) {
     JSAMPROW rows[16];
@@ -165,8 +152,6 @@ int pixstore_jpeg_pixels(struct pixstore_jpeg_decoder *decoder, unsigned char *o
   jpeg_finish_decompress(info);
   return OK;
 }
-
-void pixstore_jpeg_cancel(struct pixstore_jpeg_decoder *decoder) { jpeg_abort_decompress(&decoder->info); }
 
 struct encoding {
   struct jpeg_compress_struct info;

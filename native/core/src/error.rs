@@ -73,7 +73,10 @@ impl std::error::Error for Error {}
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::Missing } else { Kind::Read };
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Kind::Missing,
+            _ => Kind::Read,
+        };
         Error::new(kind, error.to_string())
     }
 }

@@ -10,8 +10,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::arguments::{Held, HeldPlace, HeldSlots, bad_value, call, checksums, same_length, shapes, told};
 
-const MAX_PIXELS: u64 = 178_956_970;
-const MAX_BYTES: u64 = 1 << 31;
+/// As in the stub; written out there and in the signatures, which Python's inspect shows.
+const MAX_BYTES: u64 = 2_147_483_648;
 
 type Failures = Vec<(usize, &'static str, String)>;
 
@@ -106,7 +106,7 @@ fn checksum_<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (place, *, checksums=None, seeds=None, max_bytes=MAX_BYTES, io="map", threads=0))]
+#[pyo3(signature = (place, *, checksums=None, seeds=None, max_bytes=2_147_483_648, io="map", threads=0))]
 fn fetch<'py>(
     py: Python<'py>,
     place: HeldPlace<'py>,
@@ -127,7 +127,7 @@ fn fetch<'py>(
 type Probed<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Failures);
 
 #[pyfunction]
-#[pyo3(signature = (place, *, max_pixels=MAX_PIXELS, io="map", threads=0))]
+#[pyo3(signature = (place, *, max_pixels=178_956_970, io="map", threads=0))]
 fn probe<'py>(py: Python<'py>, place: HeldPlace<'py>, max_pixels: u64, io: &str, threads: usize) -> PyResult<Probed<'py>> {
     let call = call(io, threads, Limits { pixels: max_pixels.min(i32::MAX as u64), bytes: MAX_BYTES })?;
     let place = place.place()?;
@@ -145,7 +145,7 @@ fn sizes(shape: Shape) -> [i32; 3] {
 }
 
 #[pyfunction]
-#[pyo3(signature = (place, codecs, shapes, out, *, checksums=None, seeds=None, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES, io="map", threads=0))]
+#[pyo3(signature = (place, codecs, shapes, out, *, checksums=None, seeds=None, max_pixels=178_956_970, max_bytes=2_147_483_648, io="map", threads=0))]
 #[allow(clippy::too_many_arguments, reason = "the signature is the one of the stub")]
 fn decode<'py>(
     py: Python<'py>,

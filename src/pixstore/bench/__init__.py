@@ -2,7 +2,8 @@
 
 from pixstore.bench.experiments import EXPERIMENTS
 from pixstore.bench.results import JSON_NAME, Bytes, Cell, Results, Seconds, load
-from pixstore.bench.runner import DEFAULT_BUDGET_SECONDS, DEFAULT_REPEATS, Progress, run
+from pixstore.bench.runner import DEFAULT_BUDGET_SECONDS, DEFAULT_REPEATS, run
+from pixstore.bench.session import Progress
 
 __all__ = [
     "DEFAULT_BUDGET_SECONDS",

@@ -10,6 +10,7 @@ TITLES = {
 }
 ENGINES = {"packed": "packed", "files": "files", "lmdb": "LMDB", "hdf5": "HDF5"}
 CODECS = {"png": "PNG", "jpeg": "JPEG", "raw": "raw"}
+LOSSY_CODECS = ("jpeg",)
 FAMILIES = {"tutorial-png": "files", "tutorial-lmdb": "lmdb", "tutorial-hdf5": "hdf5", "source": "source"}
 
 
@@ -37,6 +38,11 @@ def family(way: str) -> str:
 def is_tutorial(way: str) -> bool:
     """Return whether this is one of the tutorial's ways."""
     return way.startswith("tutorial-")
+
+
+def is_lossy(way: str) -> bool:
+    """Return whether this way changes pixels, as re-encoding as JPEG does."""
+    return codec(way) in LOSSY_CODECS
 
 
 def codec(way: str) -> str:

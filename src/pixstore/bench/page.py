@@ -20,7 +20,8 @@ th, td { text-align: right; padding: .28rem .6rem; border-bottom: 1px solid var(
 th:first-child, td:first-child, .left { text-align: left; }
 th { font-weight: 600; border-bottom: 2px solid #999; }
 code { font: .88em ui-monospace, monospace; color: var(--soft); }
-.best { font-weight: 700; } .failed { color: #b00020; } .spread { display: block; color: var(--soft); font-size: .82em; }
+.best { font-weight: 700; }
+.failed { color: #b00020; } .spread { display: block; white-space: nowrap; font-weight: 400; color: var(--soft); font-size: .82em; }
 figure { margin: 1.4rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; }
 details { margin: .8rem 0; } summary { cursor: pointer; } li { margin: .25rem 0; }

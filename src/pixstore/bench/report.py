@@ -52,7 +52,8 @@ def render(results: Results, drawings: dict[str, page.Markup]) -> str:
 
 
 def _heading(results: Results) -> page.Markup:
-    when = f"{results.run.get('date', '')}, {words.duration(results.run.get('seconds', 0))} in all"
+    date = str(results.run.get("date", "")).replace("T", " ").replace("+00:00", " UTC")
+    when = f"{date}, {words.duration(results.run.get('seconds', 0))} in all"
     parts = [page.element("h1", TITLE), page.element("p", f"{words.source(results)}. {when}.", css="soft")]
     if results.source.get("synthetic"):
         parts.append(page.element("p", "These images are synthetic: made by pixstore's generator, not photographs.", css="synthetic"))
@@ -125,7 +126,7 @@ def _limits(results: Results) -> page.Markup | None:
         if limit is not None and cell.seconds is not None and limit.seconds > 0:
             name = _name(results, cell.way)
             least = f"{limit.what}: {words.duration(limit.seconds)}"
-            distance = f"{cell.seconds.median / limit.seconds:.2g}×"
+            distance = words.times(cell.seconds.median / limit.seconds)
             rows.append([name, cell.experiment, words.duration(cell.seconds.median), least, distance])
     if not rows:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,6 +107,7 @@ class LmdbWriter(GuardedWriter):
         parts = [np.zeros(0, np.int64)]
         while chunk := list(islice(values, VALUES_AT_ONCE)):
             parts.append(codec.addresses(chunk).astype(np.int64))
+            give_back(parts[-1], page_bytes)
         addresses = np.concatenate(parts)
         if len(addresses) != count:
             raise CorruptStoreError(f"{self.path}: LMDB kept {len(addresses)} of {count} records; report this with its version")
@@ -133,6 +135,15 @@ class LmdbWriter(GuardedWriter):
         """Raise the system's reason where LMDB has none: it calls a write cut short by a full disk an input/output error."""
         with open(self.path, "ab") as file:
             file.write(bytes(SPARE_BYTES))
+
+
+def give_back(addresses: Indices, page_bytes: int) -> None:
+    """Let go of the mapped pages between these addresses: they stay in the system's cache, and no longer count as this process's memory."""
+    start = int(addresses.min()) // page_bytes * page_bytes
+    length = int(addresses.max()) - start + 1
+    advised = ctypes.CDLL(None, use_errno=True).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+    if advised != 0:
+        raise OSError(ctypes.get_errno(), "madvise refused pages that LMDB has mapped")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def test_defaults_fit_the_images_and_show_one_thread() -> None:
     for names in (first_look, arrays, encoded):
         assert set(catalog.TUTORIAL) <= set(names)
         assert any("@1thread" in name for name in names)
-        catalog.check(names)
+        catalog.check(names, has_source=True)
         assert [catalog.find(name, catalog.TUTORIAL["tutorial-png"], 2) for name in names]
 
 
@@ -31,9 +31,9 @@ UNKNOWN = [
 @pytest.mark.parametrize(("names", "match"), UNKNOWN)
 def test_unknown_and_double_names_are_refused(names: list[str], match: str) -> None:
     with pytest.raises(InvalidInputError, match=match):
-        catalog.check(names)
+        catalog.check(names, has_source=True)
 
 
 def test_the_source_needs_a_source() -> None:
     with pytest.raises(InvalidInputError, match="needs a SOURCE"):
-        catalog.find("source", None, 1)
+        catalog.check(["source"], has_source=False)

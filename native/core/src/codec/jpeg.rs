@@ -1,6 +1,5 @@
 //! JPEG through libjpeg-turbo, with Pillow's conversions: grey stays grey, colour becomes RGB, CMYK is inverted as Adobe writes it.
 
-use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_ulong, c_void};
 use std::ptr::NonNull;
 
@@ -30,7 +29,6 @@ unsafe extern "C" {
         channels: *mut c_uint,
     ) -> c_int;
     fn pixstore_jpeg_pixels(decoder: *mut c_void, out: *mut c_uchar) -> c_int;
-    fn pixstore_jpeg_cancel(decoder: *mut c_void);
     fn pixstore_jpeg_encode(
         pixels: *const c_uchar,
         height: c_uint,
@@ -53,7 +51,7 @@ fn error(status: c_int, text: &str) -> Error {
     }
 }
 
-/// One decompressor; each thread keeps its own.
+/// A decompressor for one image.
 struct Decoder(NonNull<c_void>);
 
 impl Decoder {
@@ -72,20 +70,16 @@ impl Decoder {
         Err(error(status, &text.to_string_lossy()))
     }
 
-    fn decode(&mut self, bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
+    fn decode(self, bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
         let mut found = Shape::default();
-        // SAFETY: the pointers are valid for the call; libjpeg keeps `bytes` only until pixels or cancel below.
+        // SAFETY: the pointers are valid for the call; `bytes` outlives the decoder.
         let status = unsafe {
             let (height, width, channels) = (&mut found.height, &mut found.width, &mut found.channels);
             pixstore_jpeg_begin(self.0.as_ptr(), bytes.as_ptr(), bytes.len(), height, width, channels)
         };
         self.check(status)?;
         let header = Header { codec: JPEG, shape: found, bytes_per_sample: 1 };
-        if let Err(error) = header.expect(shape, slot.len()) {
-            // SAFETY: a decoder may be cancelled at any time.
-            unsafe { pixstore_jpeg_cancel(self.0.as_ptr()) };
-            return Err(error);
-        }
+        header.expect(shape, slot.len())?;
         // SAFETY: the slot holds height · width · channels bytes as libjpeg itself has read them from the header.
         self.check(unsafe { pixstore_jpeg_pixels(self.0.as_ptr(), slot.as_mut_ptr()) })
     }
@@ -98,23 +92,16 @@ impl Drop for Decoder {
     }
 }
 
-thread_local! {
-    static DECODER: RefCell<Option<Decoder>> = const { RefCell::new(None) };
-}
-
 /// Decode into a slot of exactly the image's size. Data after the end of the image is accepted.
 pub fn decode(bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
+    if !recognises(bytes) {
+        return Err(Error::corrupt("JPEG: the signature is missing"));
+    }
     // The header is read here first: limits hold before libjpeg allocates anything.
     if let Probe::Needs(_) = probe(bytes, bytes.len(), limits)? {
         return Err(truncated());
     }
-    DECODER.with_borrow_mut(|kept| {
-        let decoder = match kept {
-            Some(decoder) => decoder,
-            None => kept.insert(Decoder::new()?),
-        };
-        decoder.decode(bytes, shape, slot)
-    })?;
+    Decoder::new()?.decode(bytes, shape, slot)?;
     if shape.channels == 4 {
         slot.iter_mut().for_each(|sample| *sample = !*sample);
     }
@@ -188,11 +175,17 @@ fn frame(bytes: &[u8], total: usize, limits: &Limits) -> Result<Header> {
     let height = u32::from(u16::from_be_bytes([bytes[5], bytes[6]]));
     let width = u32::from(u16::from_be_bytes([bytes[7], bytes[8]]));
     let channels = u32::from(bytes[9]);
-    if height == 0 || width == 0 {
-        return Err(Error::unsupported(format!("JPEG: {width} × {height} pixels")));
+    if bytes[4] != 8 {
+        return Err(Error::unsupported(format!("JPEG: samples of {} bits", bytes[4])));
+    }
+    if !matches!(bytes[1], 0xC0..=0xC2 | 0xC9 | 0xCA) {
+        return Err(Error::unsupported(format!("JPEG: lossless or hierarchical, frame {:#04x}", bytes[1])));
     }
     if !matches!(channels, 1 | 3 | 4) {
         return Err(Error::unsupported(format!("JPEG: {channels} components")));
+    }
+    if height == 0 || width == 0 {
+        return Err(Error::unsupported(format!("JPEG: {width} × {height} pixels")));
     }
     limits.check_pixels(u64::from(width), u64::from(height))?;
     // Huffman-coded frames spend at least one bit on each block, and a block is at most 32 pixels wide and high.

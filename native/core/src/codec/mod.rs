@@ -30,11 +30,18 @@ impl Shape {
 }
 
 /// What an image's header says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub codec: u8,
     pub shape: Shape,
     pub bytes_per_sample: u8,
+}
+
+impl Default for Header {
+    /// The header of what is no image.
+    fn default() -> Self {
+        Header { codec: OTHER, shape: Shape::default(), bytes_per_sample: 0 }
+    }
 }
 
 impl Header {
@@ -67,7 +74,7 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
     if jpeg::recognises(start) {
         return jpeg::probe(start, total, limits);
     }
-    Ok(Probe::Found(Header { codec: OTHER, ..Header::default() }))
+    Ok(Probe::Found(Header::default()))
 }
 
 /// Decode one record into its slot, which is written completely or not to be used.

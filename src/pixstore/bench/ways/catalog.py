@@ -27,13 +27,15 @@ def default_names(*, is_built_in: bool, is_encoded: bool) -> list[str]:
     return [*TUTORIAL, *(f"{engine}/{codec}" for codec in ("png", "raw") for engine in ENGINES), "packed/png@1thread"]
 
 
-def check(names: Sequence[str]) -> None:
-    """Raise InvalidInputError for a name that is no way, for one given twice and for none at all."""
+def check(names: Sequence[str], *, has_source: bool) -> None:
+    """Raise InvalidInputError for a name that is no way here, for one given twice and for none at all."""
     if not names:
         raise InvalidInputError("no ways to compare; name some, as packed/png,tutorial-png")
     for name in names:
         if names.count(name) > 1:
             raise InvalidInputError(f"way {name!r} is named twice; name each once")
+        if name == SOURCE and not has_source:
+            raise InvalidInputError("built-in images lie nowhere: the way 'source' needs a SOURCE")
         if name not in TUTORIAL and name != SOURCE:
             _check_ours(name)
 
@@ -42,9 +44,7 @@ def find(name: str, source: Way | None, cpus: int) -> Way:
     """Return the way of this id. `source` is the data as it lies, None where the images are built in."""
     if name in TUTORIAL:
         return TUTORIAL[name]
-    if name == SOURCE:
-        if source is None:
-            raise InvalidInputError("built-in images lie nowhere: the way 'source' needs a SOURCE")
+    if name == SOURCE and source is not None:
         return source
     return ours.parse(name, cpus)
 

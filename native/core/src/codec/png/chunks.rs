@@ -154,6 +154,7 @@ fn read_head_chunk<'a>(image: &mut Option<Image<'a>>, chunk: &Chunk<'a>, limits:
     match &chunk.name {
         b"PLTE" => known.palette = chunk.data,
         b"tRNS" if known.colour == Colour::Palette => known.opacity = Some(chunk.data),
+        b"acTL" if be32(chunk.data, 0).is_some_and(|frames| frames > 1) => return Err(Error::unsupported("PNG: animated")),
         b"IEND" | b"IHDR" => {
             return Err(Error::corrupt(format!("PNG: no image data before chunk {} at byte {}", chunk.title(), chunk.offset)));
         }

@@ -1,0 +1,153 @@
+"""All repeats of one number of images: every way stores, then every way reads, in turns."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixstore.bench import check, naming, words
+from pixstore.bench.experiments import Stage
+from pixstore.bench.plan import CellKey
+from pixstore.bench.session import Session
+from pixstore.bench.ways.base import Found, Way, Work
+
+SYNC_BYTES = 8_000_000
+"""From so many bytes of pixels on, everything written before reaches the disk before each store is timed; below, once per turn."""
+
+
+class StageRun:
+    """Runs one stage in the session's folder, and leaves no store behind."""
+
+    def __init__(self, session: Session, stage: Stage) -> None:
+        self._session = session
+        self._stage = stage
+        self._work = session.sample.work(stage.images)
+        self._order = np.arange(stage.images)
+        self._share = 0.0
+        self._broken: dict[str, str] = {}
+
+    def run(self, repeats: int) -> None:
+        """Measure every cell up to `repeats` times, fewer where the budget is short; the first time always."""
+        ways = self._session.ways
+        for way in ways:
+            title = way.title(self._work)
+            if title:
+                self._session.results.run["ways"][way.name]["title"] = title
+        for repeat in range(repeats):
+            # Another way begins each time, so that none always follows the same neighbour.
+            turn = ways[repeat % len(ways) :] + ways[: repeat % len(ways)]
+            self._share = self._session.plan.share(
+                self._keys(), self._stage.images, self._session.plan.repeats - repeat, self._session.seconds_left()
+            )
+            self._store_all(turn, repeat)
+            self._read_all(turn, repeat)
+        for way in ways:
+            self._session.folders.remove(way.name)
+        os.sync()
+
+    def _store_all(self, turn: list[Way], repeat: int) -> None:
+        os.sync()
+        for way in turn:
+            key = (self._stage.store, way.name)
+            wanted = self._stage.times_store or repeat == 0
+            if way.stores and wanted and way.name not in self._broken and self._fits(key, repeat):
+                self._tell(way, self._stage.store, repeat)
+                self._paid(key, self._store, way)
+        os.sync()
+        if repeat == 0:
+            self._measure_disk()
+
+    def _read_all(self, turn: list[Way], repeat: int) -> None:
+        reads = self._stage.reads
+        if not reads and repeat == 0:
+            # Nothing is believed unread.
+            for way in turn:
+                if way.name not in self._broken and way.stores:
+                    self._read(way, "read-one" if self._stage.store == "store-one" else "read-many", is_timed=False)
+        for experiment in reads:
+            for way in turn:
+                if way.name in self._broken and repeat == 0:
+                    self._session.fail(experiment, way.name, self._stage.images, f"nothing to read: {self._broken[way.name]}")
+                key = (experiment, way.name)
+                if way.name not in self._broken and self._fits(key, repeat):
+                    self._tell(way, experiment, repeat)
+                    self._paid(key, self._read, way, experiment)
+
+    def _store(self, way: Way) -> None:
+        place = self._session.folders.fresh(way.name)
+        if self._work.pixel_bytes >= SYNC_BYTES:
+            # Whoever syncs would otherwise pay for what others have written before.
+            os.sync()
+        store = way.store_one if self._stage.store == "store-one" else way.store_many
+        try:
+            seconds, _ = _timed(lambda: store(place, self._work))
+        except Exception as error:
+            self._broken[way.name] = f"{type(error).__name__}: {error}"
+            self._session.fail(self._stage.store, way.name, self._stage.images, self._broken[way.name])
+            if self._stage.measures_disk:
+                self._session.fail("disk", way.name, self._stage.images, f"nothing stored: {self._broken[way.name]}")
+            return
+        if self._stage.times_store:
+            self._session.add_time(self._stage.store, way.name, self._stage.images, seconds)
+
+    def _read(self, way: Way, experiment: str, *, is_timed: bool = True) -> None:
+        order = {"read-one": self._order[:1], "read-shuffled": self._work.order}.get(experiment, self._order)
+        read: Callable[[Path, Work], Found] = getattr(way, experiment.replace("-", "_"))
+        try:
+            seconds, found = _timed(lambda: read(self._session.folders.current(way.name), self._work))
+        except Exception as error:
+            self._session.fail(experiment, way.name, self._stage.images, f"{type(error).__name__}: {error}")
+            return
+        problem = check.difference(found, self._work, order, is_lossy=naming.is_lossy(way.name))
+        if problem:
+            self._session.differ(experiment, way.name, self._stage.images, problem)
+        elif is_timed:
+            self._session.add_time(experiment, way.name, self._stage.images, seconds)
+
+    def _measure_disk(self) -> None:
+        for way in self._session.ways:
+            used = None if way.name in self._broken else way.usage(self._session.folders.current(way.name), self._work)
+            if used is None:
+                continue
+            if self._stage.measures_disk:
+                self._session.add_disk("disk", way.name, self._stage.images, used)
+            if self._stage.store == "store-one" and self._stage.times_store:
+                self._session.add_disk("store-one", way.name, 1, used)
+
+    def _keys(self) -> list[CellKey]:
+        """Return the cells that further repeats are for."""
+        return [key for key in self._session.keys(self._stage) if self._stage.times_store or key[0] != self._stage.store]
+
+    def _fits(self, key: CellKey, repeat: int) -> bool:
+        """Return whether one more repeat of this cell fits its share of the budget; the first is always made."""
+        if repeat == 0:
+            return True
+        cost = self._session.plan.predict(key, self._stage.images)
+        return cost <= self._share + 1e-9 and cost <= self._session.seconds_left()
+
+    def _paid(self, key: CellKey, action: Callable[..., None], *arguments: Any) -> None:
+        """Do it, and count all it takes — deleting, flushing, comparing — against the cell's budget."""
+        started = time.monotonic()
+        action(*arguments)
+        self._session.plan.record(key, self._stage.images, time.monotonic() - started)
+
+    def _tell(self, way: Way, experiment: str, repeat: int) -> None:
+        repeats = self._session.plan.repeats
+        title = self._session.results.title(way.name)
+        doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {title}, repeat {repeat + 1} of {repeats}"
+        self._session.tell(doing, self._stage, repeats - repeat)
+
+
+def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()
+    # What the bench itself holds is no business of a collection inside a way's loop.
+    gc.freeze()
+    started = time.perf_counter()
+    result = action()
+    return time.perf_counter() - started, result

@@ -1,0 +1,210 @@
+"""convert: every sample arrives as it was, what cannot be read is listed, nothing is written where something is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import pixstore
+from pixstore import errors, manifest
+from pixstore.registry import ENGINES
+from pixstore.writer import Writer
+
+
+def pixels(count: int, *shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+IMAGES = pixels(6, 5, 6, 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images of two classes, PNG, JPEG and BMP, one of another size, among files that are none."""
+    for number, image in enumerate(IMAGES):
+        place = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.{('png', 'jpg', 'bmp')[number % 3]}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[: 3 if number == 4 else 5]).save(place)
+    (tmp_path / "photos" / "notes.txt").write_text("not an image")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with everything: encoded and raw, several shapes, missing masks, deleted and changed rows, nulls."""
+    with Writer(tmp_path / "store", codec={"image": "keep", "mask": "png"}, shard_bytes=400, durability="process") as writer:
+        Image.fromarray(IMAGES[0]).save(tmp_path / "a.jpg")
+        Image.fromarray(IMAGES[0]).save(tmp_path / "a.bmp")
+        writer.add(tmp_path / "a.jpg", key="jpeg", label=1, boxes=[1.5], mask=IMAGES[0][..., 0])
+        writer.add(IMAGES[1], key="raw", label=None, boxes=[])
+        writer.add(tmp_path / "a.bmp", key="bmp", label=3)
+        writer.add(None, key="nothing", label=4)
+        writer.add((IMAGES[2] / 255).astype(np.float32), key="float", label=5)
+        writer.add_batch(IMAGES, key=[f"k{n}" for n in range(6)], label=range(6))
+        writer.commit()
+        writer.delete("k1")
+        writer.update("k2", label=22)
+        writer.update("k3", mask=IMAGES[3][..., 0])
+    return tmp_path / "store"
+
+
+def assert_same(left: pixstore.Dataset, right: pixstore.Dataset) -> None:
+    assert left.table.equals(right.table) and left.schema.field_names == right.schema.field_names
+    for a, b in zip(left, right, strict=True):
+        for name in left.schema.field_names:
+            assert (a[name] is None and b[name] is None) or (a[name].dtype == b[name].dtype and np.array_equal(a[name], b[name]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_keeping_carries_every_byte_from_a_store_and_back(tmp_path: Path, store: Path, engine: str) -> None:
+    report = pixstore.convert(store, tmp_path / "there", engine=engine, durability="process")
+    pixstore.convert(tmp_path / "there", tmp_path / "back", durability="process", shard_bytes=300)
+    before, there, back = (pixstore.open(each) for each in (store, tmp_path / "there", tmp_path / "back"))
+    assert report.samples == len(before) == 10 and report.bad_rows == [] and report.engine == engine and report.engine_reason == "as asked"
+    for after in (there, back):
+        assert_same(before, after)
+        for field in ("image", "mask"):
+            rows = np.delete(np.arange(len(before)), before.absent(field, slice(None)))
+            assert before.encoded_many(rows, field=field) == after.encoded_many(rows, field=field)
+            assert before.formats(rows, field=field) == after.formats(rows, field=field)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_keeping_carries_every_byte_of_a_folder(tmp_path: Path, folder: Path, engine: str) -> None:
+    report = pixstore.convert(folder, tmp_path / "s", engine=engine, durability="process")
+    source, ds = pixstore.open(folder), pixstore.open(tmp_path / "s")
+    assert_same(source, ds)
+    for row, key in enumerate(ds.keys.to_pylist()):
+        assert ds.encoded(row) == (folder / key).read_bytes()
+    assert ds.classes == ("cat", "dog") and (report.samples, report.codec) == (6, "keep")
+    assert [each.path.endswith("notes.txt") for each in report.skipped] == [True]
+    assert report.bytes_in == sum(len(each) for each in source.encoded_many(slice(None))) and report.bytes_out > 0 and report.seconds > 0
+
+
+@pytest.mark.parametrize("codec", ["png", "raw"])
+def test_other_codecs_carry_every_pixel(tmp_path: Path, folder: Path, codec: str) -> None:
+    pixstore.convert(folder, tmp_path / "s", codec=codec, durability="process")
+    assert_same(pixstore.open(folder), pixstore.open(tmp_path / "s"))
+    assert {each.codec for each in pixstore.open(tmp_path / "s").formats(slice(None))} == {codec}
+
+
+def test_selection_converts_like_any_dataset(tmp_path: Path, folder: Path) -> None:
+    chosen = pixstore.open(folder).select([4, 1])
+    report = pixstore.convert(chosen, tmp_path / "s", durability="process")
+    assert report.source == "a dataset"
+    assert_same(chosen, pixstore.open(tmp_path / "s"))
+
+
+@pytest.mark.parametrize("codec", ["keep", "png"])
+def test_images_that_cannot_be_read_are_listed_and_left_out(tmp_path: Path, folder: Path, codec: str) -> None:
+    whole = (folder / "cat" / "0.png").read_bytes()
+    (folder / "cat" / "broken.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "dog" / "text.jpg").write_bytes(b"this is no JPEG")
+    report = pixstore.convert(folder, tmp_path / "s", codec=codec, durability="process")
+    named = [bad.key for bad in report.bad_rows] + [each.path for each in report.skipped]
+    assert any("broken.png" in each for each in named) and any("text.jpg" in each for each in named)
+    ds = pixstore.open(tmp_path / "s")
+    assert report.samples == len(ds) == 6 and not {"cat/broken.png", "dog/text.jpg"} & set(ds.keys.to_pylist())
+
+
+def test_damaged_record_of_a_store_is_listed_and_the_others_arrive(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a", durability="process") as writer:
+        writer.add_batch(IMAGES, key=list("abcdef"))
+    place: Any = pixstore.open(tmp_path / "a").located("image", [2]).place
+    with open(place.paths[0], "r+b") as file:
+        file.seek(int(place.offset[0]))
+        file.write(b"damaged")
+    for codec in ("keep", "raw", "png"):
+        report = pixstore.convert(tmp_path / "a", tmp_path / codec, codec=codec, durability="process")
+        assert [(bad.row, bad.key) for bad in report.bad_rows] == [(2, "c")] and "checksum" in report.bad_rows[0].reason.lower()
+        assert pixstore.open(tmp_path / codec).keys.to_pylist() == list("abdef")
+
+
+def test_source_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(IMAGES[0]).save(tmp_path / "photos" / "a.png")
+    data = (tmp_path / "photos" / "a.png").read_bytes()
+    (tmp_path / "photos" / "a.png").write_bytes(data[:60])
+    with pytest.raises(errors.PixstoreError, match=r"not one of 1 images can be read|no images"):
+        pixstore.convert(tmp_path / "photos", tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_empty_dataset_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(errors.InvalidInputError, match="holds no images"):
+        pixstore.convert(pixstore.open(folder).select([]), tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_destination_that_exists_or_lies_in_the_source_is_refused(tmp_path: Path, folder: Path, store: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "link").symlink_to(folder)
+    there = [store, folder, tmp_path / "a.jpg"]
+    inside = [folder / "cat" / "s", folder / "cat" / ".." / "s", tmp_path / "link" / "s"]
+    for source, destination in [*((folder, each) for each in [*there, *inside]), (store, store / "s")]:
+        with pytest.raises(errors.DestinationExistsError):
+            pixstore.convert(source, destination)
+    (tmp_path / "link").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_missing_source_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(errors.PathNotFoundError):
+        pixstore.convert(tmp_path / "nowhere", tmp_path / "s")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_codec_cannot_hold_is_refused_and_nothing_stays(tmp_path: Path, store: Path) -> None:
+    with pytest.raises(errors.InvalidInputError, match=r"float32.*'png'"):
+        pixstore.convert(store, tmp_path / "s", codec="png")
+    with pytest.raises(errors.InvalidInputError, match="codec 'tiff'"):
+        pixstore.convert(store, tmp_path / "s", codec="tiff")
+    assert not (tmp_path / "s").exists()
+
+
+def test_progress_counts_up_to_all(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a", durability="process") as writer:
+        writer.add_batch(pixels(400, 2, 2))
+    seen: list[tuple[int, int, int]] = []
+    report = pixstore.convert(tmp_path / "a", tmp_path / "b", progress=lambda *each: seen.append(each), durability="process")
+    assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == (400, 400, report.bytes_in) and report.bytes_in == 1600
+
+
+def test_interrupted_conversion_leaves_nothing(tmp_path: Path, store: Path) -> None:
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pixstore.convert(store, tmp_path / "s", progress=stop)
+    assert not (tmp_path / "s").exists()
+
+
+def test_durability_and_shard_size_are_those_asked_for(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a", durability="process") as writer:
+        writer.add_batch(pixels(400, 4, 4))
+    pixstore.convert(tmp_path / "a", tmp_path / "b", durability="process", shard_bytes=1000)
+    found = manifest.load(tmp_path / "b")
+    assert found.durability == "process" and len(found.shards) > 5 and max(each.rows for each in found.shards) <= 100
+
+
+@pytest.mark.slow
+def test_cifar_arrives_pixel_for_pixel(tmp_path: Path, shared_data: Path) -> None:
+    source = pixstore.open(shared_data / "cifar10" / "cifar-10-batches-py.tar.xz")
+    report = pixstore.convert(source.select(range(0, len(source), 10)), tmp_path / "s", engine="lmdb", codec="png", durability="process")
+    ds = pixstore.open(tmp_path / "s")
+    assert report.samples == len(ds) == 6000 and ds.classes == source.classes
+    assert np.array_equal(ds[:].image, source[::10].image) and ds.table.equals(source.select(range(0, len(source), 10)).table)
+
+
+def test_photos_arrive_byte_for_byte(tmp_path: Path, shared_data: Path) -> None:
+    photos = shared_data / "human-seg" / "Training_Images"
+    source = pixstore.open(photos)
+    chosen = source.select(range(0, len(source), 12))
+    pixstore.convert(chosen, tmp_path / "s", engine="hdf5", durability="process")
+    ds = pixstore.open(tmp_path / "s")
+    assert ds.encoded_many(slice(None)) == chosen.encoded_many(slice(None)) == [(photos / key).read_bytes() for key in ds.keys.to_pylist()]
