@@ -72,8 +72,20 @@ def test_format_knows_the_bytes_of_its_array() -> None:
 
 @pytest.mark.parametrize(
     ("codec", "shape", "dtype"),
-    [("raw", (-1,), "uint8"), ("raw", (1.5,), "uint8"), ("raw", (True,), "uint8"), ("raw", (1,) * 33, "uint8"), ("raw", (1,), "O"),
-     ("raw", (1,), "S9"), ("raw", (1,), "nonsense"), ("raw", (1,), 3), (3, (1,), "uint8")])  # fmt: skip
+    [
+        ("raw", (-1,), "uint8"),
+        ("raw", (1.5,), "uint8"),
+        ("raw", (True,), "uint8"),
+        ("raw", (1,) * 33, "uint8"),
+        ("raw", (1 << 31,) * 3, "uint8"),
+        ("raw", (1 << 38,), "float64"),
+        ("raw", (1,), "O"),
+        ("raw", (1,), "S9"),
+        ("raw", (1,), "nonsense"),
+        ("raw", (1,), 3),
+        (3, (1,), "uint8"),
+    ],
+)
 def test_format_that_no_image_has_is_refused(codec: str, shape: tuple[int, ...], dtype: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         sound_format(codec, shape, dtype)

@@ -232,6 +232,17 @@ def test_extents_beyond_a_file_name_the_rows(path: Path) -> None:
         pixstore.open(path)[:]
 
 
+@pytest.mark.parametrize("codec", ["raw", "png"])
+@pytest.mark.parametrize("side", [30_000, 500_000, 1_000_000_000])
+def test_shape_of_terabytes_is_refused_in_our_words(tmp_path: Path, codec: str, side: int) -> None:
+    with Writer(tmp_path / "s", codec=codec, durability="process") as writer:
+        writer.add_batch(IMAGES, key=list("abcdef"))
+    remade(tmp_path / "s", lambda arrays: struct(arrays, shape=pa.array([[side, side, 3]] * 6, pa.list_(pa.int32()))))
+    resign(tmp_path / "s", lambda value: value["shards"][0].update(formats={}))
+    with pytest.raises((errors.RecordError, errors.CorruptStoreError)):
+        pixstore.open(tmp_path / "s")[:]
+
+
 def test_shape_that_is_not_the_records_names_the_rows(path: Path) -> None:
     remade(path, lambda arrays: struct(arrays, shape=pa.array([[5, 5, 3]] * 5 + [[5, 5, 4]], pa.list_(pa.int32()))))
     resign(path, lambda value: value["shards"][0].update(formats={}))

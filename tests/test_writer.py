@@ -194,7 +194,7 @@ def test_unusable_keys_in_a_batch_are_refused(tmp_path: Path, key: Any) -> None:
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize("bad", [{"key": ""}, {"key": 3}, {"key": "\udcff"}, {"unknown": 1}])
+@pytest.mark.parametrize("bad", [{"key": ""}, {"key": 3}, {"key": "\udcff"}, {"unknown": 1}, {"a b": np.zeros((2, 2))}])
 def test_refused_sample_leaves_those_around_it_as_they_are(tmp_path: Path, bad: dict[str, Any]) -> None:
     with Writer(tmp_path / "s") as writer:
         writer.add(np.full((2, 2), 1, np.uint8), label=1)
@@ -203,6 +203,14 @@ def test_refused_sample_leaves_those_around_it_as_they_are(tmp_path: Path, bad: 
         writer.add(np.full((2, 2), 3, np.uint8), label=3)
     batch = pixstore.open(tmp_path / "s")[:]
     assert batch["image"][:, 0, 0].tolist() == [1, 3] == batch["label"].tolist()
+
+
+def test_refused_first_sample_fixes_no_columns(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s") as writer:
+        with pytest.raises(errors.SchemaError, match="'a b'"):
+            writer.add(pixels(1, 2, 2)[0], **{"a b": pixels(1, 2, 2)[0]})
+        writer.add(pixels(1, 2, 2)[0], label=1)
+    assert pixstore.open(tmp_path / "s")[0]["label"] == 1
 
 
 # ---- fields ----

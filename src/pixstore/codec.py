@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pixstore import formats
 from pixstore.core import addresses, checksums, core, core_info, core_name, hash_bytes, hash_keys, hash_tiles, seeds, usable_cpus
 from pixstore.encoding import encode
-from pixstore.errors import BadRow, InvalidInputError
+from pixstore.errors import BadRow, InvalidInputError, LimitExceededError
 from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, RecordFailedError
 from pixstore.probing import FETCHED_AT_ONCE, describe_encoded, probe, probe_all, probe_masked
 from pixstore.records import Failure, Io, bad_rows, checks, core_place, fetch, fetch_masked, good_mask, record_error, take
@@ -72,7 +72,10 @@ def decode_masked(
 
 def _decode(records: Records, threads: int, verify: bool, out: NDArray[Any] | None, io: Io) -> tuple[Arrays, list[Failure]]:
     records, failures = probe_all(records)
-    arrays, slots = _allocate(records, out)
+    try:
+        arrays, slots = _allocate(records, out)
+    except MemoryError as error:
+        raise LimitExceededError(f"{len(records)} images do not fit into memory ({error}); read fewer rows at a time") from error
     if not failures:
         return arrays, _fill(records, slots, threads, verify, io)
     each_slot = _each_slot(slots, len(records))

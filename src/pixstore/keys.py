@@ -71,6 +71,8 @@ class KeyIndex:
 
     def __init__(self, data: NDArray[np.uint8], rows: int, path: Path) -> None:
         """Raise CorruptStoreError where these bytes are not the index of so many rows."""
+        # Every slice of a np.memmap costs Python calls; a plain view of it does not.
+        data = data.view(np.ndarray)
         sound = len(data) == HEADER_BYTES + 12 * rows and data[:8].tobytes() == MAGIC and int(data[8:16].view("<u8")[0]) == rows
         self.hashes: Hashes = data[HEADER_BYTES : HEADER_BYTES + 8 * rows].view("<u8") if sound else np.empty(0, np.uint64)
         self.rows: NDArray[np.uint32] = data[HEADER_BYTES + 8 * rows :].view("<u4") if sound else np.empty(0, np.uint32)

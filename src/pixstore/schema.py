@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from pixstore.errors import IncompatibleStoreError, SchemaError
 
 KEY = "key"
 MOST_DIMENSIONS = 32
+MOST_IMAGE_BYTES = 1 << 40
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
 
@@ -49,6 +51,8 @@ def sound_format(codec: str | None, shape: tuple[int, ...] | None, dtype: str | 
         raise ValueError(f"an image of dtype {dtype!r}")
     if codec is not None and not isinstance(codec, str):
         raise ValueError(f"codec {codec!r}")
+    if shape is not None and math.prod(shape) * (np.dtype(dtype).itemsize if dtype else 1) > MOST_IMAGE_BYTES:
+        raise ValueError(f"an image of {dtype} and shape {shape}, above {MOST_IMAGE_BYTES:,} bytes")
     return Format(codec, shape, dtype)
 
 

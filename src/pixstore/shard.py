@@ -30,6 +30,9 @@ from pixstore.schema import KEY, Format, Schema, sound_format
 FOLDER = "shards"
 TILE_BYTES = 16 << 20
 
+MOST_EXPANSION = {"raw": 1, "png": 1 << 14, "jpeg": 1 << 14}
+"""How many bytes of pixels a stored byte can become: deflate reaches 1,032 and a byte for each row, JPEG about 1,400."""
+
 RECORD_TYPE = pa.struct([
     ("file", pa.dictionary(pa.int32(), pa.string())),
     ("offset", pa.int64()),
@@ -137,6 +140,19 @@ class RecordTable:
             return formats, np.zeros(len(rows), np.int32)
         columns = [struct.column(name).to_pylist() for name in distinct[0]]
         return formats, np.fromiter((places[each] for each in zip(*columns, strict=True)), np.int32, len(rows))
+
+
+def impossible_places(formats: Sequence[Format], index: NDArray[np.int32] | None, length: NDArray[np.int64]) -> Indices:
+    """Return the places of records that are too short to be what their table says, found before memory is taken for them.
+
+    `formats[index[i]]` is the format of record i; `index` is None where all have the first one.
+    """
+    impossible = np.zeros(len(length), np.bool_)
+    for number, each in enumerate(formats):
+        if each.is_known and each.codec in MOST_EXPANSION:
+            wrong = length * MOST_EXPANSION[each.codec] < each.decoded_bytes
+            impossible |= wrong if index is None else wrong & (index == number)
+    return np.flatnonzero(impossible)
 
 
 def _parse_shape(text: str | None) -> tuple[int, ...] | None:

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from pixstore import codec, registry
 from pixstore.engine import ShardReader
-from pixstore.errors import BadRow, MissingRecordError
+from pixstore.errors import BadRow, CorruptRecordError, MissingRecordError
 from pixstore.manifest import Manifest, load
 from pixstore.rows import Buffer, Extents, Indices, Records
 from pixstore.schema import KEY, Field, Format, Schema
-from pixstore.shard import FOLDER, RecordTable, Shard, extents_of, missing_places
+from pixstore.shard import FOLDER, RecordTable, Shard, extents_of, impossible_places, missing_places
 
 
 class StoreRows:
@@ -118,6 +118,7 @@ class StoreRows:
         formats: dict[Format, int] = {}
         format_index = np.zeros(len(rows), np.int32)
         checksum = np.empty(len(rows), np.uint64)
+        impossible: list[int] = []
         for number, records, local, places in parts:
             assert records is not None, "rows without a record were refused before"
             uniform = self.shards[number].entry.formats.get(field)
@@ -125,6 +126,10 @@ class StoreRows:
             known = np.array([formats.setdefault(each, len(formats)) for each in found], np.int32)
             format_index[places] = known[0] if index is None else known[index]
             checksum[places] = records.checksum[local]
+            impossible.extend(places[impossible_places(found, index, records.length[local])].tolist())
+        if impossible:
+            bad = [BadRow(*self._name(int(rows[each])), "is too short for the shape that its table states") for each in sorted(impossible)]
+            raise CorruptRecordError(f"{len(bad)} of {len(rows)} images cannot be read", bad)
         seed = codec.seeds(field, self._keys(rows))
         return Records(place, list(formats), format_index, lambda number: self._name(int(rows[number])), checksum, seed)
 

@@ -148,15 +148,10 @@ class Writer:
         images = {IMAGE: accept(own(image)), **{name: accept(columns.pop(name)) for name in self._field_names(columns)}}
         self._settle_names(images, columns)
         count = len(self._pending_keys)
-        for name, value in images.items():
-            self._pending_images.setdefault(name, [None] * count).append(value)
-            self._pending_bytes += size_of(value)
-        for name, value in columns.items():
-            self._pending_columns.setdefault(name, [None] * count).append(value)
+        _note(self._pending_images, images, count)
+        _note(self._pending_columns, columns, count)
         self._pending_keys.append(checked)
-        for values in (*self._pending_images.values(), *self._pending_columns.values()):
-            if len(values) == count:
-                values.append(None)
+        self._pending_bytes += sum(size_of(value) for value in images.values())
         if count + 1 >= FLUSH_ROWS or self._pending_bytes >= min(FLUSH_BYTES, self._shard_bytes):
             self._flush()
 
@@ -333,13 +328,14 @@ class Writer:
         if unknown and self._columns_fixed:
             known = ", ".join(self._schema.columns.names) or "none"
             raise SchemaError(f"unknown column {unknown[0]!r}; columns of this dataset: {known}. Columns are set by the first sample")
-        if new_fields:
-            self._seal()
         schema = self._schema
         for name in new_fields:
             schema = schema.with_field(Field(name, self._encoding(name).codec))
-        self._schema = replace(schema, columns=pa.schema([*schema.columns, *(pa.field(name, pa.null()) for name in unknown)]))
-        self._columns_fixed = True
+        if unknown:
+            schema = replace(schema, columns=pa.schema([*schema.columns, *(pa.field(name, pa.null()) for name in unknown)]))
+        if new_fields:
+            self._seal()
+        self._schema, self._columns_fixed = schema, True
 
     def _encoding(self, name: str) -> Encoding:
         return self._encodings.get(name, self._default)
@@ -471,3 +467,13 @@ class Writer:
             "shards": shards,
         }
         return self._base.next(**changes) if self._base else Manifest(version=1, parent=None, **changes)
+
+
+def _note(pending: dict[str, list[Any]], values: Mapping[str, Any], count: int) -> None:
+    """Append one sample's values to those of `count` samples before it; None where it, or they, have none."""
+    for name, value in values.items():
+        if name not in pending:
+            pending[name] = [None] * count
+        pending[name].append(value)
+    for name in pending.keys() - values.keys():
+        pending[name].append(None)

@@ -115,9 +115,9 @@ impl<'a> Slots<'a> {
 }
 
 /// Fewer page faults for a large buffer that is written for the first time; the kernel may ignore it.
+#[cfg(target_os = "linux")]
 fn advise_huge_pages(buffer: &mut [u8]) {
     const HUGE_PAGE: usize = 2 << 20;
-    #[cfg(target_os = "linux")]
     if buffer.len() >= 2 * HUGE_PAGE {
         let start = buffer.as_mut_ptr();
         let first = start.align_offset(HUGE_PAGE);
@@ -126,6 +126,9 @@ fn advise_huge_pages(buffer: &mut [u8]) {
         unsafe { libc::madvise(start.add(first).cast(), length, libc::MADV_HUGEPAGE) };
     }
 }
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages(_buffer: &mut [u8]) {}
 
 /// Run `work` on every record; return every failure in ascending order. A panic is a failure of its record alone.
 fn for_each_record<'a>(

@@ -114,8 +114,14 @@ impl Identity {
 /// Maps kept from call to call, so that reading single rows does not map a shard each time.
 #[derive(Default)]
 struct MapCache {
-    maps: HashMap<Identity, (Arc<Map>, u64)>,
+    maps: HashMap<Identity, Kept>,
     clock: u64,
+}
+
+struct Kept {
+    map: Arc<Map>,
+    path: PathBuf,
+    used: u64,
 }
 
 const MAPS_KEPT: usize = 64;
@@ -125,17 +131,19 @@ static MAPS: PerProcess<Mutex<MapCache>> = PerProcess::new();
 impl MapCache {
     fn get(&mut self, identity: &Identity) -> Option<Arc<Map>> {
         self.clock += 1;
-        let (map, used) = self.maps.get_mut(identity)?;
-        *used = self.clock;
-        Some(map.clone())
+        let kept = self.maps.get_mut(identity)?;
+        kept.used = self.clock;
+        Some(kept.map.clone())
     }
 
-    fn keep(&mut self, identity: Identity, map: &Arc<Map>) {
+    fn keep(&mut self, identity: Identity, path: &Path, map: &Arc<Map>) {
+        // A mapping holds the disk space of a file that was removed.
+        self.maps.retain(|identity, kept| std::fs::metadata(&kept.path).is_ok_and(|now| Identity::of(&now) == *identity));
         if self.maps.len() >= MAPS_KEPT {
-            let oldest = self.maps.iter().min_by_key(|(_, (_, used))| *used).map(|(identity, _)| identity.clone());
+            let oldest = self.maps.iter().min_by_key(|(_, kept)| kept.used).map(|(identity, _)| identity.clone());
             oldest.map(|identity| self.maps.remove(&identity));
         }
-        self.maps.insert(identity, (map.clone(), self.clock));
+        self.maps.insert(identity, Kept { map: map.clone(), path: path.to_owned(), used: self.clock });
     }
 }
 
@@ -157,7 +165,7 @@ fn mapped(path: &Path, known: &Identity) -> Result<Arc<Map>> {
     let (file, metadata) = open(path)?;
     let length = usize::try_from(metadata.size()).map_err(|_| Error::new(Kind::Limit, "file too large to map"))?;
     let map = Arc::new(Map::new(&file, length)?);
-    cache.lock().unwrap_or_else(PoisonError::into_inner).keep(Identity::of(&metadata), &map);
+    cache.lock().unwrap_or_else(PoisonError::into_inner).keep(Identity::of(&metadata), path, &map);
     Ok(map)
 }
 

@@ -180,6 +180,21 @@ fn a_file_that_was_replaced_is_mapped_anew() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_map_of_a_removed_file_is_let_go_with_the_next_one() {
+    let folder = Folder::new("removed");
+    for name in ["first", "second"] {
+        let paths = [folder.file(name, &vec![1; 2 << 20])];
+        let place = Place::Extents(Extents { paths: &paths, file: &[0], offset: &[5], length: &[3] });
+        assert_eq!(batch::fetch(&place, None, CALL), (vec![vec![1; 3]], vec![]));
+        std::fs::remove_file(&paths[0]).unwrap();
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let first = folder.0.join("first");
+    assert!(!maps.contains(first.to_str().unwrap()));
+}
+
 #[test]
 fn records_above_the_limit_are_refused_before_they_are_read() {
     let folder = Folder::new("limit");

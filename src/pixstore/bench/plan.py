@@ -8,6 +8,10 @@ from typing import TypeAlias
 
 CellKey: TypeAlias = tuple[str, str]
 """Experiment and way."""
+TURN: CellKey = ("turn", "all ways")
+"""What a turn costs besides its cells: flushing, looking at disk use."""
+REMOVAL: CellKey = ("removal", "all ways")
+"""What removing the stores of one number of images costs at its end."""
 BISECTIONS = 40
 
 

@@ -14,7 +14,7 @@ from pixstore.bench import machine, naming, words
 from pixstore.bench.experiments import EXPERIMENTS, Stage
 from pixstore.bench.folders import StoreFolders
 from pixstore.bench.images import Sample
-from pixstore.bench.plan import CellKey, Plan
+from pixstore.bench.plan import REMOVAL, TURN, CellKey, Plan
 from pixstore.bench.results import Bytes, Cell, Results, Seconds
 from pixstore.bench.ways import catalog
 from pixstore.bench.ways.source import SourceWay
@@ -145,7 +145,7 @@ class Session:
         """Return why this number of images would pass a limit, None where it would not."""
         if stage.images > self.sample.largest:
             return f"so many decoded images, {words.size(self.sample.mean_bytes)} each, are more than the 1 GB that a run holds"
-        needed = self.plan.round_seconds(self.keys(stage), stage.images)
+        needed = self.plan.round_seconds([*self.keys(stage), TURN, REMOVAL], stage.images)
         left = self.seconds_left()
         if needed > left and self._runs:
             have = words.duration(max(left, 0))

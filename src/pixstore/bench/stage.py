@@ -13,7 +13,7 @@ import numpy as np
 
 from pixstore.bench import check, naming, words
 from pixstore.bench.experiments import Stage
-from pixstore.bench.plan import CellKey
+from pixstore.bench.plan import REMOVAL, TURN, CellKey
 from pixstore.bench.session import Session
 from pixstore.bench.ways.base import Found, Way, Work
 
@@ -30,6 +30,7 @@ class StageRun:
         self._work = session.sample.work(stage.images)
         self._order = np.arange(stage.images)
         self._share = 0.0
+        self._seconds = 0.0
         self._broken: dict[str, str] = {}
 
     def run(self, repeats: int) -> None:
@@ -42,14 +43,21 @@ class StageRun:
         for repeat in range(repeats):
             # Another way begins each time, so that none always follows the same neighbour.
             turn = ways[repeat % len(ways) :] + ways[: repeat % len(ways)]
-            self._share = self._session.plan.share(
-                self._keys(), self._stage.images, self._session.plan.repeats - repeat, self._session.seconds_left()
-            )
+            plan, images, paid, started = self._session.plan, self._stage.images, self._seconds, time.monotonic()
+            self._share = plan.share([*self._keys(), TURN], images, repeats - repeat, self._seconds_left())
             self._store_all(turn, repeat)
             self._read_all(turn, repeat)
-        for way in ways:
+            plan.record(TURN, images, time.monotonic() - started - (self._seconds - paid))
+        self._paid(REMOVAL, self._remove)
+
+    def _remove(self) -> None:
+        for way in self._session.ways:
             self._session.folders.remove(way.name)
         os.sync()
+
+    def _seconds_left(self) -> float:
+        """Return what this stage may still use for its cells."""
+        return self._session.seconds_left() - self._session.plan.predict(REMOVAL, self._stage.images)
 
     def _store_all(self, turn: list[Way], repeat: int) -> None:
         os.sync()
@@ -129,13 +137,15 @@ class StageRun:
         if repeat == 0:
             return True
         cost = self._session.plan.predict(key, self._stage.images)
-        return cost <= self._share + 1e-9 and cost <= self._session.seconds_left()
+        return cost <= self._share + 1e-9 and cost <= self._seconds_left()
 
     def _paid(self, key: CellKey, action: Callable[..., None], *arguments: Any) -> None:
         """Do it, and count all it takes — deleting, flushing, comparing — against the cell's budget."""
         started = time.monotonic()
         action(*arguments)
-        self._session.plan.record(key, self._stage.images, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._seconds += seconds
+        self._session.plan.record(key, self._stage.images, seconds)
 
     def _tell(self, way: Way, experiment: str, repeat: int) -> None:
         repeats = self._session.plan.repeats

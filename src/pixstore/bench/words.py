@@ -15,8 +15,8 @@ CONDITIONS = (
     "and the slowest.",
     "Warm-up: before the first timing every way stores and reads ten images, twice. Files are read right after they were written, so "
     "reads come from memory (the page cache), not from the disk.",
-    "Every store is made anew for every timing of storing. What was written before reaches the disk first: before every store from 8 MB "
-    "of pixels on, below that before every turn.",
+    "Every store is made anew, in a folder of a new name, for every timing of storing. What was written before reaches the disk first: "
+    "before every store from 8 MB of pixels on, below that before every turn.",
     "Every read, of pixels and of labels, is compared with what was put in.",
     "The tutorial's ways run on one thread, as written there; ours use all CPUs, except where a row says 1 thread.",
     "Our ways read by extent: they find where each image's bytes lie in the LMDB or HDF5 file and read them there, checked, in threads, "
