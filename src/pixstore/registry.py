@@ -43,7 +43,7 @@ def _loaded(name: str, plugin: EntryPoint) -> object:
     try:
         return plugin.load()
     except (ImportError, AttributeError) as error:
-        raise DependencyError(f"engine {name!r} is installed but does not load ({error}); mend or remove the package that brings it") from error
+        raise DependencyError(f"engine {name!r} is installed but does not load ({error}); mend or remove its package") from error
 
 
 def open_source(path: Path, options: SourceOptions) -> Source:

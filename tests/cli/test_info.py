@@ -73,3 +73,21 @@ def test_path_that_is_not_there_is_one_line(pixstore, tmp_path: Path) -> None:
     done = pixstore("info", tmp_path / "nowhere")
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_which_nothing_can_be_read_is_one_line(pixstore, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    done = pixstore("info", tmp_path)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "a.png" in done.err
+
+
+def test_empty_store_has_no_format_yet(pixstore, tmp_path: Path) -> None:
+    with library.Writer(tmp_path / "store") as writer:
+        writer.add(np.zeros((2, 2, 3), np.uint8), key="a")
+        writer.commit()
+        writer.delete("a")
+    done = pixstore("info", tmp_path / "store")
+    assert done.status == 0
+    assert "0 samples" in done.out
