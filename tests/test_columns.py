@@ -52,7 +52,6 @@ OPEN = of_type(pa.null())
         (range(3), pa.int64()),
         ((1, 2), pa.int64()),
     ],
-    ids=repr,
 )
 def test_values_get_a_type_that_lasts(values: Any, kind: pa.DataType) -> None:
     array = column_array("c", values, OPEN)
@@ -72,7 +71,6 @@ def test_values_get_a_type_that_lasts(values: Any, kind: pa.DataType) -> None:
         (pa.list_(pa.null()), [[3]], [[3]]),
         (pa.string(), [None], [None]),
     ],
-    ids=repr,
 )
 def test_values_of_the_same_kind_become_the_settled_type(settled: pa.DataType, values: Any, expected: list[Any]) -> None:
     assert column_array("c", values, of_type(settled)).to_pylist() == expected
@@ -102,7 +100,6 @@ def test_values_of_the_same_kind_become_the_settled_type(settled: pa.DataType, v
         (pa.null(), np.array(["2020-01-01"], "M8[D]")),
         (pa.null(), [1 << 70]),
     ],
-    ids=repr,
 )
 def test_what_does_not_fit_is_told_with_column_and_value(settled: pa.DataType, values: Any) -> None:
     with pytest.raises(SchemaError, match=r"'c'|columns of type"):

@@ -35,7 +35,7 @@ def native_built_as(profile: str) -> ModuleType:
 
 def test_without_the_native_core_one_warning_says_what_is_lost_and_how_to_get_it(choosing: pytest.MonkeyPatch) -> None:
     choosing.setitem(sys.modules, "pixstore_native", None)
-    with pytest.warns(CoreMissingWarning, match=r"slower; pip install pixstore-native") as caught:
+    with pytest.warns(CoreMissingWarning, match=r"slower; run 'make setup'") as caught:
         assert core() is reference
         assert core_name() == "reference"
     assert len(caught) == 1
@@ -51,7 +51,7 @@ def test_the_reference_is_used_without_a_warning_where_it_is_asked_for(choosing:
 def test_native_demanded_but_missing_is_an_error(choosing: pytest.MonkeyPatch) -> None:
     choosing.setitem(sys.modules, "pixstore_native", None)
     choosing.setenv("PIXSTORE_CORE", "native")
-    with pytest.raises(DependencyError, match=r"PIXSTORE_CORE=native.*pip install pixstore-native"):
+    with pytest.raises(DependencyError, match=r"PIXSTORE_CORE=native.*'make wheel'"):
         core()
 
 

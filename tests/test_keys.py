@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from pixstore import errors
 from pixstore.codec import hash_keys
-from pixstore.keys import HEADER_BYTES, KeyIndex, checked_key, first_twice, shared_hashes, write_keys
+from pixstore.keys import (
+    HEADER_BYTES,
+    CountedKeys,
+    KeyIndex,
+    are_apart,
+    are_counted,
+    checked_key,
+    counted_keys,
+    first_twice,
+    shared_hashes,
+    write_keys,
+)
 
 
 def index_of(path: Path, keys: list[str]) -> KeyIndex:
@@ -82,3 +93,49 @@ def test_checked_key_says_what_is_wrong() -> None:
     for key, reason in (("", "empty"), (3, "not int"), (None, "not NoneType"), ("\udcff", "Unicode")):
         with pytest.raises(errors.KeyInvalidError, match=reason):
             checked_key(key)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("first", [0, 7, 99_999_998])
+def test_default_keys_are_their_numbers(first: int) -> None:
+    keys = counted_keys(first, 4)
+    assert keys.to_pylist() == [f"{number:08}" for number in range(first, first + 4)]
+    assert are_counted(keys)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["a"],
+        ["00000001", "00000003"],
+        ["00000002", "00000001"],
+        ["0000001"],
+        ["000000001"],
+        ["00000001", "00000001"],
+        ["\u0661" * 8],
+        ["+0000001"],
+        [],
+    ],
+)
+def test_other_keys_are_not_taken_for_default_keys(keys: list[str]) -> None:
+    assert not are_counted(pa.array(keys, pa.string()))
+    with pytest.raises(errors.CorruptStoreError, match="default keys"):
+        CountedKeys(pa.array(keys, pa.string()), Path("table"))
+
+
+@pytest.mark.parametrize("first", [0, 99_999_990])
+def test_counted_keys_find_what_an_index_finds(tmp_path: Path, first: int) -> None:
+    column = counted_keys(first, 20)
+    stored, counted = index_of(tmp_path / "k", column.to_pylist()), CountedKeys(column, Path("table"))
+    asked = [*column.to_pylist(), *counted_keys(first + 20, 2).to_pylist(), "0", "", "cat", f"0{first:08}", "00000000 ", "\u0661" * 8]
+    hashes = hash_keys(pa.array(asked))
+    assert counted.find(hashes, asked, column).tolist() == stored.find(hashes, asked, column).tolist()
+    assert counted.hashes.tolist() == stored.hashes.tolist()
+    assert counted.rows_of(hashes[3:5]).tolist() == stored.rows_of(hashes[3:5]).tolist()
+
+
+def test_counted_keys_apart_need_no_hashes_and_overlapping_ones_are_found(tmp_path: Path) -> None:
+    one, next_one, across = (CountedKeys(counted_keys(first, 10), Path("table")) for first in (0, 10, 5))
+    assert are_apart([one, next_one]) and not len(shared_hashes([one], [next_one]))
+    assert not are_apart([one, across]) and len(shared_hashes([one], [across])) == 5
+    explicit = index_of(tmp_path / "k", ["cat", "00000003"])
+    assert not are_apart([one, explicit]) and len(shared_hashes([one], [explicit])) == 1

@@ -26,10 +26,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of two shards with a deleted row; tests that change it change a copy of its manifest."""
     path = tmp_path_factory.mktemp("manifest") / "s"
     with Writer(path, engine="files", codec="png") as writer:
-        writer.add_batch(IMAGES, label=[1, 2, 3, 4], name=list("abcd"), boxes=[[1.5], [], [2.5], None])
+        writer.add_batch(IMAGES, key=list("pqrs"), label=[1, 2, 3, 4], name=list("abcd"), boxes=[[1.5], [], [2.5], None])
         writer.commit()
-        writer.delete("00000001")
-        writer.update("00000002", label=7)
+        writer.delete("q")
+        writer.update("r", label=7)
     return path
 
 

@@ -262,3 +262,27 @@ def test_formats_of_rows_come_back_in_their_order(tmp_path: Path) -> None:
         Format("raw", (3, 2, 2), "uint16"),
     ]
     assert opened.formats([3, 2, 0, 1]) == expected
+
+
+def test_shard_of_default_keys_has_no_index_and_refuses_what_is_there_twice(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s", durability="process") as writer:
+        writer.add_batch(IMAGES)
+    assert not [each for each in (tmp_path / "s" / "shards").iterdir() if each.suffix == ".keys"]
+    with pixstore.open(tmp_path / "s") as ds:
+        assert ds["00000004"].image.tolist() == IMAGES[4].tolist()
+        assert "00000006" not in ds and "4" not in ds
+    with pytest.raises(errors.DuplicateKeyError, match="'00000003'"), Writer(tmp_path / "s", mode="a") as writer:
+        writer.add(IMAGES[0], key="00000003")
+    with pytest.raises(errors.DuplicateKeyError, match="'00000005'"), Writer(tmp_path / "s", mode="a") as writer:
+        writer.add_batch(IMAGES[:2], key=["00000005", "00000006"])
+    assert len(pixstore.open(tmp_path / "s")) == 6
+
+
+def test_table_names_files_by_the_smallest_index(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s", engine="files", durability="process") as writer:
+        writer.add_batch(np.zeros((shard.MOST_SMALL + 1, 2, 2), np.uint8))
+    with pixstore.Writer(tmp_path / "t", engine="packed", durability="process") as writer:
+        writer.add_batch(np.zeros((300, 2, 2), np.uint8))
+    kinds = [pa.ipc.open_file(file_of(tmp_path / name, ".arrow")).schema.field("image").type.field("file").type.index_type for name in "st"]
+    assert kinds == [pa.int32(), pa.int8()]
+    assert len(pixstore.open(tmp_path / "s")[:].image) == shard.MOST_SMALL + 1

@@ -216,7 +216,7 @@ def test_durability_is_recorded_and_is_what_is_done(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "fsync", noting)
     with Writer(tmp_path / "deep" / "s", engine=engine, durability=durability) as writer:
-        writer.add_batch(pixels(3, 3, 3))
+        writer.add_batch(pixels(3, 3, 3), key=["a", "b", "c"])
     path = tmp_path / "deep" / "s"
     assert manifest.load(path).durability == durability
     folders = {str(each) for each in (tmp_path, tmp_path / "deep", path, path / "shards", path / "versions")}

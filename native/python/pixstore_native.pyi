@@ -92,8 +92,8 @@ def decode(
     buffers; a slot's size divided by height·width·channels is the bytes per sample expected (1 or 2 for png, 1 for jpeg; native
     byte order). raw copies the record, whose size must equal the slot's, whatever the shape. A shape that differs from the
     image's is the failure "mismatch". Pixels: png 1/2/4-bit grey scales to 8 bits, palettes expand to RGB or RGBA, tRNS on grey
-    or RGB is as Pillow's default load has it; jpeg as Pillow's `Image.open(...).load()`: grey 1 channel, colour 3 (RGB), CMYK and YCCK 4 (inverted
-    as Adobe writes it). A slot whose record failed is zeroed.
+    or RGB is as Pillow's default load has it; jpeg as Pillow's `Image.open(...).load()`: grey 1 channel, colour 3 (RGB), CMYK and
+    YCCK 4 (inverted as Adobe writes it). A slot whose record failed is zeroed.
     """
 
 def encode(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
-from pixstore.keys import write_keys
+from pixstore.keys import are_counted, write_keys
 from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
@@ -129,7 +129,9 @@ def bytes_held(keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[
     return records + int(keys.nbytes) + sum(int(each.nbytes) for each in columns.values())
 
 
-def _key_file(path: Path, keys: pa.Array) -> ShardFile:
+def _key_file(path: Path, keys: pa.Array) -> ShardFile | None:
+    if are_counted(keys):
+        return None
     write_keys(path, keys)
     return digested(path)
 

@@ -54,7 +54,7 @@ def core() -> Any:
 
 
 def _without_native(demanded: str, error: ImportError) -> Any:
-    how = "pip install pixstore-native, or build it with 'make wheel'"
+    how = "run 'make setup' in a clone of pixstore, or install the wheel that 'make wheel' builds there"
     if demanded == "native":
         raise DependencyError(f"{FORCED_BY}=native, but pixstore-native cannot be imported ({error}): {how}") from error
     message = f"pixstore-native is not installed ({error}): images are read one by one in Python, many times slower; {how}"

@@ -1,11 +1,15 @@
 """The key index of a shard: hashes of keys in ascending order with their rows, mapped and searched in bulk.
 
     <id>.keys    b"PIXKEYS1", row count as u64, then xxh3_64 of each key in ascending order (u64), then their rows (u32)
+
+A shard whose keys are default keys without a gap has no such file: there the key says its row.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,9 @@ from pixstore.rows import Indices
 
 MAGIC = b"PIXKEYS1"
 HEADER_BYTES = 16
+DIGITS = 8
+MOST_DIGITS = 18
+"""What an int64 holds in any case."""
 
 Hashes = NDArray[np.uint64]
 
@@ -36,6 +43,24 @@ def write_keys(path: Path, keys: pa.Array) -> None:
         file.write(MAGIC + np.uint64(len(keys)).tobytes())
         file.write(ascending.tobytes())
         file.write(order.astype(np.uint32).tobytes())
+
+
+def counted_keys(first: int, count: int) -> pa.Array:
+    """Return default keys: the numbers from `first` on, as at least eight digits."""
+    numbers = pa.array(np.arange(first, first + count))
+    return pc.utf8_lpad(numbers.cast(pa.string()), DIGITS, "0")
+
+
+def are_counted(keys: pa.Array) -> bool:
+    """Return whether these are default keys without a gap."""
+    first = _number(keys[0].as_py()) if len(keys) else None
+    return first is not None and bool(keys.equals(counted_keys(first, len(keys))))
+
+
+def _number(key: str) -> int | None:
+    """Return the number that a default key says; None for any other key."""
+    is_number = DIGITS <= len(key) <= MOST_DIGITS and key.isascii() and key.isdigit() and (len(key) == DIGITS or key[0] != "0")
+    return int(key) if is_number else None
 
 
 def checked_key(key: str) -> str:
@@ -95,8 +120,46 @@ class KeyIndex:
         return np.sort(self.rows[np.isin(self.hashes, hashes)].astype(np.int64))
 
 
-def shared_hashes(known: Sequence[KeyIndex], fresh: Sequence[KeyIndex]) -> Hashes:
+class CountedKeys:
+    """What `KeyIndex` is, for a shard whose keys are default keys without a gap: nothing is stored, little is computed."""
+
+    def __init__(self, column: pa.Array, path: Path) -> None:
+        """Raise CorruptStoreError where `column`, the shard's keys by row, are no such keys."""
+        if not are_counted(column):
+            raise CorruptStoreError(f"{path}: its keys are not the default keys that the manifest says; restore it from a copy")
+        self._column = column
+        self.first = int(column[0].as_py())
+        self.stop = self.first + len(column)
+
+    def find(self, hashes: Hashes, keys: Sequence[str], column: pa.Array) -> Indices:
+        """Return the row of each key; -1 where it is not here."""
+        numbers = [_number(key) for key in keys]
+        here = [-1 if number is None or not self.first <= number < self.stop else number - self.first for number in numbers]
+        return np.array(here, np.int64)
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """The keys' hashes in ascending order, for comparing with shards of other keys."""
+        return np.sort(codec.hash_keys(self._column))
+
+    def rows_of(self, hashes: Hashes) -> Indices:
+        """Return the rows whose hash is one of these, ascending."""
+        return np.flatnonzero(np.isin(codec.hash_keys(self._column), hashes))
+
+
+Index = KeyIndex | CountedKeys
+
+
+def are_apart(indices: Sequence[Index]) -> bool:
+    """Return whether it needs no look at the keys to say that none stands in two of these."""
+    spans = sorted((each.first, each.stop) for each in indices if isinstance(each, CountedKeys))
+    return len(spans) == len(indices) and all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+
+
+def shared_hashes(known: Sequence[Index], fresh: Sequence[Index]) -> Hashes:
     """Return the hashes that stand in two of the fresh indices, or in a fresh and a known one."""
+    if are_apart([*known, *fresh]):
+        return np.empty(0, np.uint64)
     merged = np.sort(np.concatenate([np.empty(0, np.uint64), *(each.hashes for each in fresh)]), kind="stable")
     twice = [merged[1:][merged[1:] == merged[:-1]]]
     for each in known:

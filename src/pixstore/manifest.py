@@ -50,7 +50,7 @@ class ShardEntry:
     engine: str
     rows: int
     table: ShardFile
-    keys: ShardFile
+    keys: ShardFile | None
     pixels: ShardFile | None
     formats: Mapping[str, Format]
     deleted: tuple[tuple[int, int], ...] = ()
@@ -219,7 +219,7 @@ def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:
         "engine": shard.engine,
         "rows": shard.rows,
         "table": _file_to_json(shard.table),
-        "keys": _file_to_json(shard.keys),
+        "keys": None if shard.keys is None else _file_to_json(shard.keys),
         "pixels": None if shard.pixels is None else _file_to_json(shard.pixels),
         "formats": {
             name: {"codec": each.codec, "shape": list(each.shape or ()), "dtype": each.dtype} for name, each in shard.formats.items()
@@ -240,7 +240,7 @@ def _shard_from_json(value: Mapping[str, Any]) -> ShardEntry:
         engine=_text(value["engine"]),
         rows=rows,
         table=_file_from_json(value["table"]),
-        keys=_file_from_json(value["keys"]),
+        keys=None if value["keys"] is None else _file_from_json(value["keys"]),
         pixels=None if value["pixels"] is None else _file_from_json(value["pixels"]),
         formats={name: sound_format(each["codec"], tuple(each["shape"]), each["dtype"]) for name, each in value["formats"].items()},
         deleted=deleted,

@@ -2,7 +2,7 @@
 
     <id>.arrow   Arrow IPC, one record batch: key, the columns, and per field a struct
                  {file, offset, length, checksum, codec, shape, dtype}; `file` is relative to the store's folder
-    <id>.keys    the key index (pixstore.keys)
+    <id>.keys    the key index (pixstore.keys); none where the keys are default keys without a gap
 
 The whole table is checked against the manifest's digests before Arrow parses a byte of it.
 """
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pixstore import codec
 from pixstore.errors import CorruptStoreError, StoreTruncatedError
-from pixstore.keys import KeyIndex
+from pixstore.keys import CountedKeys, Index, KeyIndex
 from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.rows import Extents, Indices
 from pixstore.schema import KEY, Format, Schema, sound_format
@@ -33,15 +33,26 @@ TILE_BYTES = 16 << 20
 MOST_EXPANSION = {"raw": 1, "png": 1 << 14, "jpeg": 1 << 14}
 """How many bytes of pixels a stored byte can become: deflate reaches 1,032 and a byte for each row, JPEG about 1,400."""
 
-RECORD_TYPE = pa.struct([
-    ("file", pa.dictionary(pa.int32(), pa.string())),
-    ("offset", pa.int64()),
-    ("length", pa.int64()),
-    ("checksum", pa.uint64()),
-    ("codec", pa.dictionary(pa.int32(), pa.string())),
-    ("shape", pa.list_(pa.int32())),
-    ("dtype", pa.dictionary(pa.int32(), pa.string())),
-])  # fmt: skip
+MOST_SMALL = 127
+"""How many distinct values an int8 index tells apart."""
+
+
+def record_type(paths: int) -> pa.DataType:
+    """Return the type of a field's records where they lie in so many files: small stores of small images pay for every byte of it."""
+    file = pa.int8() if paths <= MOST_SMALL else pa.int32()
+    return pa.struct([
+        ("file", pa.dictionary(file, pa.string())),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("checksum", pa.uint64()),
+        ("codec", pa.dictionary(pa.int8(), pa.string())),
+        ("shape", pa.list_(pa.int32())),
+        ("dtype", pa.dictionary(pa.int8(), pa.string())),
+    ])  # fmt: skip
+
+
+RECORD_TYPES = (record_type(0), record_type(MOST_SMALL + 1))
+PARTS = tuple(each.name for each in RECORD_TYPES[0])
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,9 @@ def digested(path: Path) -> ShardFile:
 def _record_array(records: RecordColumns) -> pa.Array:
     formats = records.formats
     index = pa.array(records.format, pa.int32())
-    file = pa.array(records.file, pa.int32(), mask=records.file < 0)
     paths = pa.array(records.paths, pa.string())
+    kind = record_type(len(paths))
+    file = pa.array(records.file, pa.int32(), mask=records.file < 0).cast(kind.field("file").type.index_type)
     children = [
         pa.DictionaryArray.from_arrays(file, paths),
         pa.array(records.offset),
@@ -88,13 +100,13 @@ def _record_array(records: RecordColumns) -> pa.Array:
         pa.DictionaryArray.from_arrays(*_dictionary([each.dtype for each in formats], index)),
     ]
     missing = records.length < 0
-    return pa.StructArray.from_arrays(children, fields=list(RECORD_TYPE), mask=pa.array(missing) if missing.any() else None)
+    return pa.StructArray.from_arrays(children, fields=list(kind), mask=pa.array(missing) if missing.any() else None)
 
 
 def _dictionary(values: Sequence[str | None], index: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Return indices and dictionary for `values[index[i]]`, each distinct value once."""
     distinct = sorted({value for value in values if value is not None})
-    places = pa.array([distinct.index(value) if value is not None else None for value in values], pa.int32())
+    places = pa.array([distinct.index(value) if value is not None else None for value in values], pa.int8())
     return places.take(index), pa.array(distinct, pa.string())
 
 
@@ -103,11 +115,11 @@ class RecordTable:
 
     def __init__(self, array: pa.StructArray, path: Path) -> None:
         """Raise CorruptStoreError, naming the table's `path`, where a file lies outside the store or a record nowhere."""
-        children = {name: array.field(index) for index, name in enumerate(RECORD_TYPE.names)}
+        children = {name: array.field(index) for index, name in enumerate(PARTS)}
         if any(children[name].null_count for name in ("offset", "length", "checksum")):
             raise CorruptStoreError(f"{path}: a record without offset, length or checksum")
         _check_paths(children["file"].dictionary, path)
-        self.file = children["file"].indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        self.file = children["file"].indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
         self.paths = children["file"].dictionary
         self.offset = children["offset"].to_numpy()
         self.length = children["length"].to_numpy()
@@ -213,8 +225,10 @@ class Shard:
         return place if place < len(self.rows) and self.rows[place] == row else -1
 
     @cached_property
-    def keys(self) -> KeyIndex:
+    def keys(self) -> Index:
         """The index of all keys in the files, those of deleted rows included."""
+        if self.entry.keys is None:
+            return CountedKeys(self.whole[KEY], self._path)
         path = self.store / FOLDER / self.entry.keys.name
         data = np.memmap(path, np.uint8, "r")
         check_digests(data, path, self.entry.keys)
@@ -257,7 +271,7 @@ class Shard:
 def _has_layout(found: pa.Schema, schema: Schema) -> bool:
     """Return whether a table has the types that are read without a further look: key, records, columns."""
     types = {name: found.field(index).type for index, name in enumerate(found.names)}
-    fields = [types.get(name, RECORD_TYPE) == RECORD_TYPE for name in schema.field_names]
+    fields = [types.get(name, RECORD_TYPES[0]) in RECORD_TYPES for name in schema.field_names]
     columns = [_becomes(types.get(column.name, pa.null()), column.type) for column in schema.columns]
     return len(types) == len(found.names) and types.get(KEY) == pa.string() and all(fields) and all(columns)
 

@@ -54,9 +54,7 @@ Group = tuple[Shard, Indices, Indices]
 """Updates of one shard: the shard, rows in its files, places among all updates."""
 
 
-def write_updates(
-    store: Path, schema: Schema, updates: Mapping[str, Update], *, durable: bool
-) -> tuple[list[ShardEntry], list[Anew]]:
+def write_updates(store: Path, schema: Schema, updates: Mapping[str, Update], *, durable: bool) -> tuple[list[ShardEntry], list[Anew]]:
     """Write the updates of columns alone as one shard without pixels; return it, and the samples that must be added anew."""
     plain = {key: update for key, update in updates.items() if not update.needs_new_pixels(schema)}
     anew = [_anew(key, update, schema) for key, update in updates.items() if key not in plain]

@@ -44,7 +44,7 @@ from pixstore.incoming import (
     size_of,
     to_records,
 )
-from pixstore.keys import checked_key, first_twice, shared_hashes
+from pixstore.keys import checked_key, counted_keys, first_twice, shared_hashes
 from pixstore.manifest import Durability, Manifest, ShardEntry, commit, is_store, load
 from pixstore.mode import IMAGE, Mode, base_version, starting_schema, stated_schema, take_store
 from pixstore.schema import KEY, Field, Schema
@@ -409,9 +409,9 @@ class Writer:
 
     def _counted(self, count: int) -> pa.Array:
         """Return the next default keys."""
-        numbers = pa.array(np.arange(self._next_key, self._next_key + count))
+        keys = counted_keys(self._next_key, count)
         self._next_key += count
-        return pc.utf8_lpad(numbers.cast(pa.string()), 8, "0")
+        return keys
 
     def _find(self, key: str) -> tuple[Shard, int]:
         """Return the shard that holds this key, and its row in the shard's files."""

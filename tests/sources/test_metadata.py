@@ -23,7 +23,7 @@ def read(root: Path, notes: list[str] | None = None, keys: list[str] = KEYS, fil
 def test_a_csv_gives_typed_columns_in_the_order_of_the_images(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_bytes(
         "\ufefffile_name,text,count,score,good,empty\r\n"
-        "sub/c.png,three,3,,TRUE,\r\n./a.png,one,1,0.5,true,\r\nb.png,\"two, or\n2\",,2,False,\r\n".encode()
+        'sub/c.png,three,3,,TRUE,\r\n./a.png,one,1,0.5,true,\r\nb.png,"two, or\n2",,2,False,\r\n'.encode()
     )
     assert read(tmp_path) == {
         "text": ["one", "two, or\n2", "three"],

@@ -105,9 +105,7 @@ def test_a_folder_with_stacks_is_no_folder_of_single_images(make: Any, tmp_path:
         ({"images/a/b": np.zeros((4, 4, 3), "u1"), "meta": np.zeros(1, "u1")}, NotAStoreError, "group within a group"),
     ],
 )
-def test_what_does_not_fit_together_is_named(
-    tmp_path: Path, datasets: dict[str, Any], error: type[PixstoreError], message: str
-) -> None:
+def test_what_does_not_fit_together_is_named(tmp_path: Path, datasets: dict[str, Any], error: type[PixstoreError], message: str) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, value in datasets.items():
             file[name] = value
