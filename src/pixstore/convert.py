@@ -85,7 +85,7 @@ def convert(
                 level=level, quality=quality, threads=threads, shard_bytes=shard_bytes) as writer:  # fmt: skip
         _copy(dataset, writer, encoding, report, progress, min(BATCH_BYTES, shard_bytes))
         if not report.samples:
-            raise RecordError(f"{origin}: not one of {len(dataset):,} images can be read", report.bad_rows)
+            raise RecordError(_none_readable(origin, len(dataset)), report.bad_rows)
     report.bytes_out = bytes_of(Path(destination))[0]
     report.seconds = time.perf_counter() - began
     return report
@@ -190,6 +190,12 @@ def _stored_bytes(records: Records, decoded: int) -> int:
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _none_readable(origin: str, count: int) -> str:
+    """Return that no image can be read; a source that is a file is named by its bad rows already."""
+    what = "the only image cannot be read" if count == 1 else f"not one of {count:,} images can be read"
+    return what if Path(origin).is_file() else f"{origin}: {what}"
 
 
 def _reason(engine: str | None) -> str:

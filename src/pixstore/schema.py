@@ -40,7 +40,7 @@ class Format:
         """Bytes of the decoded array."""
         if self.shape is None or self.dtype is None:
             raise SchemaError(f"the size of {self} is not known before its bytes are read")
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 def sound_format(codec: str | None, shape: tuple[int, ...] | None, dtype: str | None) -> Format:

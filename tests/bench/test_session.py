@@ -70,7 +70,7 @@ def test_the_first_numbers_of_images_are_always_measured(tmp_path: Path) -> None
     run.plan.record(("store-many", "tutorial-png"), 10, 100.0)
     assert run.reason_to_stop(STAGE) is None
     run.add_time("store-one", "tutorial-png", 1, 0.2)
-    assert "of the budget" in str(run.reason_to_stop(STAGE))
+    assert "of the budget nothing is left; see --budget" in str(run.reason_to_stop(STAGE))
 
 
 def test_disk_is_foreseen_from_the_number_before(tmp_path: Path) -> None:

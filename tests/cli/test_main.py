@@ -56,6 +56,8 @@ def test_each_verb_has_help_and_json(verb: str, pixstore) -> None:
     done = pixstore(verb, "--help")
     assert done.status == 0
     assert "--json" in done.out
+    # An example, besides the line of usage.
+    assert done.out.count(f"pixstore {verb} ") >= 2
 
 
 def test_version_names_libraries_core_simd_and_cpus(pixstore) -> None:

@@ -148,8 +148,8 @@ class Session:
         needed = self.plan.round_seconds([*self.keys(stage), TURN, REMOVAL], stage.images)
         left = self.seconds_left()
         if needed > left and self._runs:
-            have = words.duration(max(left, 0))
-            return f"once every way would take about {words.duration(needed)}, of the budget {have} are left; see --budget"
+            have = f"{words.duration(left)} are left" if left > 0 else "nothing is left"
+            return f"once every way would take about {words.duration(needed)}, of the budget {have}; see --budget"
         space = self._predicted_disk(stage)
         if space > self._max_disk:
             return f"the stores would need about {words.size(space)}, more than the {words.size(self._max_disk)} of --max-disk"

@@ -96,8 +96,9 @@ def run(
 ) -> None:
     """Store and read images in several ways, compare times and disk use, and write a report with plots.
 
-    1, 10 … 100,000 images are stored, read back and checked as PNG files + CSV, in LMDB and in HDF5, as everybody's tutorial does
-    it and as pixstore does, each at least five times in turns. The stores are deleted afterwards.
+    1, 10 … 100,000 images are stored, read back and checked as PNG files + CSV,
+    in LMDB and in HDF5, as everybody's tutorial does it and as pixstore does,
+    each up to --repeats times in turns. The stores are deleted afterwards.
 
     pixstore bench                          built-in images, two minutes
 

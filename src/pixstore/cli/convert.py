@@ -33,7 +33,12 @@ def run(
     quiet: QuietOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Make a store at DEST from what lies at SOURCE. Encoded images are kept byte for byte unless --codec says otherwise."""
+    """Make a store at DEST from what lies at SOURCE. Encoded images are kept byte for byte unless --codec says otherwise.
+
+    pixstore convert photos/ photos.pixstore
+
+    pixstore convert cifar-10-batches-py/ cifar.pixstore --engine lmdb --codec png
+    """
     output = Output(json, quiet)
     with Meter("converting", quiet=quiet) as meter:
         report = pixstore.convert(

@@ -22,7 +22,10 @@ def run(
     quiet: QuietOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Write one sample's stored bytes to a file or to stdout, and say what they are."""
+    """Write one sample's stored bytes to a file or to stdout, and say what they are.
+
+    pixstore get photos.pixstore cats/a.png -o a.png
+    """
     if out is None and (json == "-" or sys.stdout.isatty()):
         raise InvalidInputError("image bytes would not do on this output; name a file: -o FILE")
     with pixstore.open(path) as dataset:

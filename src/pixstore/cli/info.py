@@ -17,7 +17,10 @@ TRIED_ROWS = 20
 
 
 def run(path: PathArgument, label_from: LabelFromOption = None, quiet: QuietOption = False, json: JsonOption = None) -> None:
-    """Say what is at PATH: rows, fields, columns, classes, bytes, and whether reading it is checked."""
+    """Say what is at PATH: rows, fields, columns, classes, bytes, and whether reading it is checked.
+
+    pixstore info photos.pixstore
+    """
     output = Output(json, quiet)
     with pixstore.open(path, label_from=label_from) as dataset:
         found = facts(dataset, path)

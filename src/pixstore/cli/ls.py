@@ -23,7 +23,10 @@ def run(
     quiet: QuietOption = False,
     json: JsonOption = None,
 ) -> None:
-    """List the samples of PATH: key, shape and columns."""
+    """List the samples of PATH: key, shape and columns.
+
+    pixstore ls photos.pixstore --limit 5
+    """
     output = Output(json, quiet)
     listed: list[dict[str, Any]] = []
     with pixstore.open(path, label_from=label_from) as dataset:

@@ -27,7 +27,7 @@ REPORT_TO = "the project's issues page"
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: where its help stands and what it says; the module of the same name has the function `run`."""
+    """A verb: its group and its line in the list of verbs; its own help is what `run` in the module of its name says."""
 
     name: str
     group: str
@@ -125,7 +125,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     chosen = next((each for each in arguments if not each.startswith("-")), None)
     for verb in VERBS.values():
         function = verb.load() if verb.name == chosen else not_loaded
-        app.command(verb.name, help=verb.help)(function)
+        app.command(verb.name)(function)
     return app
 
 

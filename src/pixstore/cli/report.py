@@ -19,7 +19,10 @@ def run(
     json: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Print the tables of a bench, and draw its plots and report.html again, from results.json alone."""
+    """Print the tables of a bench, and draw its plots and report.html again, from results.json alone.
+
+    pixstore report results/photos --out results/drawn-again
+    """
     output = Output(json, quiet)
     path = Path(results)
     measured = bench.load(path)
