@@ -112,6 +112,14 @@ def test_source_that_is_not_there_creates_nothing(pixstore, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_single_file_that_cannot_be_read_is_named_once(pixstore, photos: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes((photos / "cats" / "a.png").read_bytes()[:100])
+    done = pixstore("convert", cut, tmp_path / "out")
+    assert done.status == 2
+    assert done.err.count(str(cut)) == 1 and done.err.count("\n") == 1
+
+
 def test_array_source_becomes_png_pixel_for_pixel(pixstore, tmp_path: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (5, 6, 7, 3), np.uint8)
     with library.Writer(tmp_path / "raw", codec="raw") as writer:
