@@ -20,6 +20,7 @@ NATIVE = ROOT / "native"
 LOCK = ROOT / "requirements.lock"
 UV = VENV / "uv" / "bin" / "uv"
 LOG = VENV / "prepare.log"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SHOWN_LINES = 15
 
 
@@ -38,6 +39,9 @@ def environment() -> dict[str, str]:
     found["VIRTUAL_ENV"] = str(VENV)
     found["CARGO_TARGET_DIR"] = str(NATIVE / "target")
     found["UV_LINK_MODE"] = "copy"
+    # Networks with an authority of their own have it in the system's store, which uv does not look into unasked.
+    if AUTHORITIES.exists():
+        found.setdefault("UV_SYSTEM_CERTS", "true")
     if not os.access(home, os.W_OK):
         found.setdefault("UV_CACHE_DIR", str(VENV / "cache" / "uv"))
         found.setdefault("PIP_CACHE_DIR", str(VENV / "cache" / "pip"))
