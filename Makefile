@@ -26,8 +26,8 @@ demo: setup ## Compare ways of keeping images on built-in ones, in about two min
 	@echo "  (pixstore is $(BIN)/pixstore; after \`. $(BIN)/activate\` just pixstore)"
 
 test: setup ## Run the tests of the package and of the native core
-	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS)
 	@$(BIN)/python scripts/native.py test
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS)
 
 test-slow: setup ## Run the tests that take long
 	@$(BIN)/python -m pytest -q -m slow
