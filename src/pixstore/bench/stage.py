@@ -13,6 +13,7 @@ import numpy as np
 
 from pixstore.bench import check, naming, words
 from pixstore.bench.experiments import Stage
+from pixstore.bench.memory import hand_out_memory
 from pixstore.bench.plan import REMOVAL, TURN, CellKey
 from pixstore.bench.session import Session
 from pixstore.bench.ways.base import Found, Way, Work
@@ -30,6 +31,7 @@ class StageRun:
         self._work = session.sample.work(stage.images)
         self._order = np.arange(stage.images)
         self._share = 0.0
+        self._random = np.random.default_rng(stage.images)
         self._seconds = 0.0
         self._broken: dict[str, str] = {}
 
@@ -41,14 +43,16 @@ class StageRun:
             if title:
                 self._session.results.run["ways"][way.name]["title"] = title
         for repeat in range(repeats):
-            # Another way begins each time, so that none always follows the same neighbour.
-            turn = ways[repeat % len(ways) :] + ways[: repeat % len(ways)]
             plan, images, paid, started = self._session.plan, self._stage.images, self._seconds, time.monotonic()
             self._share = plan.share([*self._keys(), TURN], images, repeats - repeat, self._seconds_left())
-            self._store_all(turn, repeat)
-            self._read_all(turn, repeat)
+            self._store_all(repeat)
+            self._read_all(repeat)
             plan.record(TURN, images, time.monotonic() - started - (self._seconds - paid))
         self._paid(REMOVAL, self._remove)
+
+    def _turn(self) -> list[Way]:
+        """Return the ways in a new order: none always follows the same neighbour, whose traces it would meet each time."""
+        return [self._session.ways[place] for place in self._random.permutation(len(self._session.ways))]
 
     def _remove(self) -> None:
         for way in self._session.ways:
@@ -59,9 +63,9 @@ class StageRun:
         """Return what this stage may still use for its cells."""
         return self._session.seconds_left() - self._session.plan.predict(REMOVAL, self._stage.images)
 
-    def _store_all(self, turn: list[Way], repeat: int) -> None:
+    def _store_all(self, repeat: int) -> None:
         os.sync()
-        for way in turn:
+        for way in self._turn():
             key = (self._stage.store, way.name)
             wanted = self._stage.times_store or repeat == 0
             if way.stores and wanted and way.name not in self._broken and self._fits(key, repeat):
@@ -71,15 +75,15 @@ class StageRun:
         if repeat == 0:
             self._measure_disk()
 
-    def _read_all(self, turn: list[Way], repeat: int) -> None:
+    def _read_all(self, repeat: int) -> None:
         reads = self._stage.reads
         if not reads and repeat == 0:
             # Nothing is believed unread.
-            for way in turn:
+            for way in self._turn():
                 if way.name not in self._broken and way.stores:
                     self._read(way, "read-one" if self._stage.store == "store-one" else "read-many", is_timed=False)
         for experiment in reads:
-            for way in turn:
+            for way in self._turn():
                 if way.name in self._broken and repeat == 0:
                     self._session.fail(experiment, way.name, self._stage.images, f"nothing to read: {self._broken[way.name]}")
                 key = (experiment, way.name)
@@ -94,7 +98,7 @@ class StageRun:
             os.sync()
         store = way.store_one if self._stage.store == "store-one" else way.store_many
         try:
-            seconds, _ = _timed(lambda: store(place, self._work))
+            seconds, _ = _timed(lambda: store(place, self._work), self._work)
         except Exception as error:
             self._broken[way.name] = f"{type(error).__name__}: {error}"
             self._session.fail(self._stage.store, way.name, self._stage.images, self._broken[way.name])
@@ -108,7 +112,7 @@ class StageRun:
         order = {"read-one": self._order[:1], "read-shuffled": self._work.order}.get(experiment, self._order)
         read: Callable[[Path, Work], Found] = getattr(way, experiment.replace("-", "_"))
         try:
-            seconds, found = _timed(lambda: read(self._session.folders.current(way.name), self._work))
+            seconds, found = _timed(lambda: read(self._session.folders.current(way.name), self._work), self._work)
         except Exception as error:
             self._session.fail(experiment, way.name, self._stage.images, f"{type(error).__name__}: {error}")
             return
@@ -154,8 +158,9 @@ class StageRun:
         self._session.tell(doing, self._stage, repeats - repeat)
 
 
-def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
+def _timed(action: Callable[[], Any], work: Work) -> tuple[float, Any]:
     gc.collect()
+    hand_out_memory(work.pixel_bytes)
     # What the bench itself holds is no business of a collection inside a way's loop.
     gc.freeze()
     started = time.perf_counter()

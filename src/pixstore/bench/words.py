@@ -11,8 +11,10 @@ MANY = ("store-many", "read-many", "read-shuffled", "disk")
 CONDITIONS = (
     "Every timing is of the whole job as a program does it: open, work on all images, close. Only the source as it lies is opened "
     "beforehand.",
-    "Repeats are interleaved: every way once, then every way again, another way first each time. Shown is the median, with the fastest "
+    "Repeats are interleaved: every way once, then every way again, in another order each time. Shown is the median, with the fastest "
     "and the slowest.",
+    "Before each timing as much memory as the job will use is touched and freed: no way pays for memory that a virtual machine must first "
+    "fetch from its host.",
     "Warm-up: before the first timing every way stores and reads ten images, twice. Files are read right after they were written, so "
     "reads come from memory (the page cache), not from the disk.",
     "Every store is made anew, in a folder of a new name, for every timing of storing. What was written before reaches the disk first: "
