@@ -713,3 +713,20 @@ def test_info_names_version_profile_and_libraries(core: Any) -> None:
 
 def test_usable_cpus_follow_the_affinity(core: Any) -> None:
     assert 1 <= core.usable_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_released_files_are_mapped_no_longer_and_still_read(core: Any, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    paths = [str(tmp_path / "kept" / "a"), str(tmp_path / "b")]
+    for path in paths:
+        Path(path).write_bytes(bytes(2 << 20))
+    place = (paths, np.arange(2, dtype=np.uint32), np.zeros(2, np.int64), np.full(2, 1 << 20, np.int64))
+    assert [len(each) for each in core.fetch(place)[0]] == [1 << 20] * 2
+    core.release(str(tmp_path / "kept"))
+    maps = Path("/proc/self/maps").read_text()
+    assert paths[0] not in maps
+    assert core.__name__ == "pixstore.reference" or paths[1] in maps
+    assert [len(each) for each in core.fetch(place)[0]] == [1 << 20] * 2
+    core.release(str(tmp_path))
+    assert paths[1] not in Path("/proc/self/maps").read_text()

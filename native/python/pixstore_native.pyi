@@ -37,6 +37,9 @@ def info() -> dict[str, Any]:
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota, at least 1."""
 
+def release(folder: str) -> None:
+    """Let go of the files below this folder that are kept mapped from one call to the next."""
+
 def hash_bytes(data: Buffer, seed: int = 0) -> int:
     """Return xxh3_64 of the bytes."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixstore import formats
-from pixstore.core import addresses, checksums, core, core_info, core_name, hash_bytes, hash_keys, hash_tiles, seeds, usable_cpus
+from pixstore.core import addresses, checksums, core, core_info, core_name, hash_bytes, hash_keys, hash_tiles, release, seeds, usable_cpus
 from pixstore.encoding import encode
 from pixstore.errors import BadRow, InvalidInputError, LimitExceededError
 from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, RecordFailedError
@@ -39,6 +39,7 @@ __all__ = [
     "hash_tiles",
     "probe",
     "probe_masked",
+    "release",
     "seeds",
     "usable_cpus",
 ]

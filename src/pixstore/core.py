@@ -90,6 +90,11 @@ def hash_tiles(data: Buffer, tile_bytes: int, *, threads: int | None = None) -> 
     return cast("NDArray[np.uint64]", core().hash_tiles(data, tile_bytes, threads=threads or 0))
 
 
+def release(folder: str) -> None:
+    """Let go of the files below this folder that the core keeps mapped: their disk space is free once they are removed."""
+    core().release(folder)
+
+
 def addresses(buffers: Sequence[Buffer]) -> NDArray[np.uint64]:
     """Return the memory address of the first byte of each buffer."""
     return cast("NDArray[np.uint64]", core().addresses(buffers))

@@ -66,6 +66,10 @@ def info() -> dict[str, Any]:
     return {"version": "reference", "profile": "release", "simd": "none", "libraries": libraries}
 
 
+def release(folder: str) -> None:
+    """Let go of nothing: no file is kept open from one call to the next."""
+
+
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota, at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -87,6 +87,7 @@ class StoreRows:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        codec.release(str(self.path))
 
     def _is_everywhere(self, field: str) -> bool:
         """Return whether every sample has this field."""

@@ -147,6 +147,11 @@ impl MapCache {
     }
 }
 
+/// Let go of the maps of files below this folder; whoever reads from one at this moment keeps it as long as that takes.
+pub fn release(folder: &Path) {
+    MAPS.get().lock().unwrap_or_else(PoisonError::into_inner).maps.retain(|_, kept| !kept.path.starts_with(folder));
+}
+
 fn open(path: &Path) -> Result<(File, Metadata)> {
     // Without O_NONBLOCK opening a named pipe would wait for ever.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;

@@ -1,10 +1,12 @@
 //! The functions of the module, in the order of `pixstore_native.pyi`.
 
+use std::path::PathBuf;
+
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pixstore_core::batch::{self, Encoding, Wanted};
 use pixstore_core::codec::Shape;
 use pixstore_core::error::Limits;
-use pixstore_core::{checksum, cpus, info};
+use pixstore_core::{checksum, cpus, info, source};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -18,6 +20,7 @@ type Failures = Vec<(usize, &'static str, String)>;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(info_, module)?)?;
     module.add_function(wrap_pyfunction!(usable_cpus, module)?)?;
+    module.add_function(wrap_pyfunction!(release, module)?)?;
     module.add_function(wrap_pyfunction!(hash_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(hash_strings, module)?)?;
     module.add_function(wrap_pyfunction!(hash_tiles, module)?)?;
@@ -47,6 +50,11 @@ fn info_(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pyfunction]
 fn usable_cpus() -> usize {
     cpus::usable_cpus()
+}
+
+#[pyfunction]
+fn release(py: Python<'_>, folder: PathBuf) {
+    py.detach(|| source::release(&folder));
 }
 
 #[pyfunction]
