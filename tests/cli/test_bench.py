@@ -110,7 +110,9 @@ def test_other_durations_are_refused(text: str) -> None:
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_shows_what_was_measured(tmp_path: Path, sent: signal.Signals, status: int) -> None:
     out = tmp_path / "out"
-    program = "import sys; from pixstore.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    # A job in the background of a shell begins with Ctrl-C ignored, and so would its children.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listen}; import sys; from pixstore.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [
         sys.executable,
         "-c",

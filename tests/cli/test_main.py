@@ -136,6 +136,8 @@ def test_closed_pipe_is_quiet(photos: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signal_ends_the_program_with_its_status(number: int, status: int) -> None:
     wait = (
+        # A job in the background of a shell begins with Ctrl-C ignored, and so would its children.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys, time; from pixstore.cli import main as frame\n"
         "def run():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "frame.Verb.load = lambda _: run\nsys.exit(frame.main(['info']))"
