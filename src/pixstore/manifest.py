@@ -116,7 +116,7 @@ def load(store: Path, version: int | None = None) -> Manifest:
 
 
 def _not_kept(store: Path, version: int) -> InvalidInputError:
-    return InvalidInputError(f"{store}: version {version} is not kept; `pixstore versions {store}` lists those that are")
+    return InvalidInputError(f"{store}: version {version} is not kept; those that are lie in {store / 'versions'}")
 
 
 def version_path(store: Path, version: int) -> Path:
