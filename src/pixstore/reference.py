@@ -1,8 +1,7 @@
 """The native core's functions in NumPy and Pillow: the oracle of the tests, and what runs where the core cannot be built.
 
-`native/python/pixstore_native.pyi` says what each function returns; here `io` and `threads` have no effect. Records are read
-with pread, one after the other. Pillow is given nothing but the parts of a file that make pixels, and only after the header
-has passed the limits; 16-bit PNGs, of which Pillow drops half the bits, are decoded here.
+`native/python/pixstore_native.pyi` says what each function returns; `io` and `threads` have no effect. Pillow is given only the parts of a
+file that make pixels, after the header has passed the limits; 16-bit PNGs, of which Pillow drops half the bits, are decoded here.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -34,16 +34,13 @@ def has_tar_magic(head: bytes) -> bool:
 def first_names(path: Path, *, max_names: int = 4) -> list[str]:
     """Return the names of the first members, from the first 64 KiB at most; none where this is no readable tar archive."""
     names: list[str] = []
-    try:
-        with closing(_Stream(path, max_bytes=64 << 10)) as stream:
-            for header in _headers(stream):
-                names.append(header.name)
-                if len(names) == max_names:
-                    break
-                stream.skip(_padded(header.size))
-    except (CorruptStoreError, LimitExceededError):
-        # The end of the look-ahead, or no tar archive at all: what was found until here is the answer.
-        pass
+    # The end of the look-ahead, or no tar archive at all: what was found until there is the answer.
+    with suppress(CorruptStoreError, LimitExceededError), closing(_Stream(path, max_bytes=64 << 10)) as stream:
+        for header in _headers(stream):
+            names.append(header.name)
+            if len(names) == max_names:
+                break
+            stream.skip(_padded(header.size))
     return names
 
 
