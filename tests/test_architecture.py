@@ -28,7 +28,7 @@ LAYERS = (
     ("codec", "encoding", "probing", "records", "formats"),
     ("core",),
     ("reference",),
-    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "lock", "headers"),
+    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "lock", "headers", "samples"),
     ("package",),
 )
 USERS_OF_PUBLIC_NAMES = ("cli", "web", "bench", "testing")

@@ -18,7 +18,8 @@ from PIL import Image
 
 import pixstore
 from pixstore import errors
-from pixstore.dataset import Batch, Dataset, Sample
+from pixstore.dataset import Dataset
+from pixstore.samples import Batch, Sample
 from pixstore.schema import Schema
 from pixstore.writer import Writer
 

@@ -10,9 +10,10 @@ from pixstore.package import make_lazy
 if TYPE_CHECKING:
     from pixstore import bench, codec, errors
     from pixstore.convert import ConvertReport, convert
-    from pixstore.dataset import Batch, Dataset, Sample
+    from pixstore.dataset import Dataset
     from pixstore.dataset import open_dataset as open
     from pixstore.errors import PixstoreError
+    from pixstore.samples import Batch, Sample
     from pixstore.schema import Field, Schema
     from pixstore.writer import Writer
 
@@ -37,12 +38,12 @@ __version__ = "0.1.0"
 
 # Each name is imported on first use: `import pixstore` alone loads no library.
 _HOMES = {
-    "Batch": ("pixstore.dataset", "Batch"),
+    "Batch": ("pixstore.samples", "Batch"),
     "ConvertReport": ("pixstore.convert", "ConvertReport"),
     "Dataset": ("pixstore.dataset", "Dataset"),
     "Field": ("pixstore.schema", "Field"),
     "PixstoreError": ("pixstore.errors", "PixstoreError"),
-    "Sample": ("pixstore.dataset", "Sample"),
+    "Sample": ("pixstore.samples", "Sample"),
     "Schema": ("pixstore.schema", "Schema"),
     "Writer": ("pixstore.writer", "Writer"),
     "bench": ("pixstore.bench", None),

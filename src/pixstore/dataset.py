@@ -1,10 +1,10 @@
-"""Dataset, Sample and Batch: what users read, whether from a store, from somebody else's data, or from a selection of either."""
+"""Dataset: what users read, whether from a store, from somebody else's data, or from a selection of either."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,67 +17,16 @@ from numpy.typing import NDArray
 from pixstore import codec, manifest, registry
 from pixstore.columns import python_values
 from pixstore.disk import is_network
-from pixstore.errors import InvalidInputError, KeyNotFoundError, NameNotFoundError, RowNotFoundError, SchemaError
+from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
 from pixstore.rows import Indices, Records, Rows
+from pixstore.samples import IMAGE, Batch, Sample
 from pixstore.schema import KEY, Format, Schema
 from pixstore.source import Source, SourceOptions, SourceReport
 from pixstore.store import StoreRows
 
 Io: TypeAlias = Literal["auto", "map", "pread"]
 Selector: TypeAlias = slice | Sequence[int] | Sequence[str] | NDArray[Any]
-IMAGE = "image"
 ITERATED_AT_ONCE = 64
-
-
-class _Named(Mapping[str, Any]):
-    """A read-only mapping from field and column names to values, with `.image` and `.key` as shorthands."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._values:
-            raise NameNotFoundError(f"no field or column {name!r}; here: {', '.join(self._values)}")
-        return self._values[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    @property
-    def image(self) -> Any:
-        return self[IMAGE]
-
-    @property
-    def key(self) -> Any:
-        return self[KEY]
-
-
-class Sample(_Named):
-    """One row: its fields as arrays (H·W or H·W·C), its columns, its key."""
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Sample({', '.join(f'{name}={_brief(value)}' for name, value in self._values.items())})"
-
-
-class Batch(_Named):
-    """N rows: each field an N·H·W·C array, or a list of arrays where shapes differ
-    (None where a sample has no such field); each column an array or a list; `len` is N."""
-
-    def __init__(self, values: Mapping[str, Any], count: int) -> None:
-        super().__init__(values)
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __repr__(self) -> str:
-        return f"Batch of {self._count} ({', '.join(f'{name}={_brief(value)}' for name, value in self._values.items())})"
 
 
 class Dataset:
@@ -414,14 +363,6 @@ def _take(table: pa.Table, rows: Indices) -> pa.Table:
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
         return table.slice(int(rows[0]), len(rows))
     return table.take(pa.array(rows))
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{'·'.join(map(str, value.shape))} {value.dtype}"
-    if isinstance(value, list):
-        return f"[{len(value)} values]"
-    return repr(value)
 
 
 def _shape_words(shape: tuple[int, ...] | None, dtype: str | None) -> str:
