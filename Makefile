@@ -1,7 +1,7 @@
 # The verbs of the project; `make` alone lists them. The environment is .venv, made by scripts/prepare.py.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage check bench wheel lock clean
+.PHONY: help setup demo test test-slow test-frameworks coverage check bench bench-peers wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,10 @@ TEST_WORKERS ?= 2
 # Where the data of `make bench` lies and where its results go.
 SOURCE ?=
 OUT ?= results/bench
+# What `make bench-peers` measures with: the CIFAR-10 archive or folder, and a folder of JPEG photos; OPTIONS as --quick or --only ffcv,dali.
+CIFAR ?=
+PHOTOS ?=
+OPTIONS ?=
 
 help: ## List these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -32,6 +36,9 @@ test: setup ## Run the tests of the package and of the native core
 test-slow: setup ## Run the tests that take long
 	@$(BIN)/python -m pytest -q -m slow
 
+test-frameworks: setup ## Run the tests that need PyTorch, TensorFlow, JAX and Keras, in an environment of their own (16 GB of disk)
+	@$(BIN)/python scripts/frameworks.py
+
 coverage: setup ## Run the tests and show the lines that none reaches; fails under 90 %
 	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --cov --cov-report=term
 
@@ -45,13 +52,20 @@ check: setup ## Style, types, lints of both languages, and the rules of the arch
 bench: setup ## Measure the ways of keeping images: make bench SOURCE=photos OUT=results/photos
 	@$(BIN)/pixstore bench $(if $(SOURCE),"$(SOURCE)") --out "$(OUT)"
 
+bench-peers: setup ## Measure the loader beside FFCV, DALI, torch …: make bench-peers CIFAR=ARCHIVE PHOTOS=FOLDER (40 minutes, 13 GB)
+	@test -n "$(CIFAR)" -a -n "$(PHOTOS)" || { \
+		echo "name the data: make bench-peers CIFAR=cifar-10-batches-py.tar.gz PHOTOS=folder/of/jpegs" >&2; exit 2; }
+	@$(BIN)/python benchmarks/peers/run.py --cifar "$(CIFAR)" --photos "$(PHOTOS)" $(OPTIONS)
+
 wheel: setup ## Build both wheels into dist/ and try them in an empty environment
 	@$(BIN)/python scripts/wheels.py
 
 lock: setup ## Pin the newest versions that pyproject.toml allows into requirements.lock
 	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --upgrade \
 		--no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements.lock
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group frameworks --universal --generate-hashes --upgrade \
+		--no-emit-index-url --no-header --python-version 3.11 --quiet --output-file requirements-frameworks.lock
 
-clean: ## Remove everything that these verbs made
-	rm -rf .venv dist results native/target htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove everything that these verbs made, but for the peers' environments in .peers
+	rm -rf .venv .venv-frameworks dist results native/target htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,8 +13,15 @@ from hypothesis import HealthCheck, settings
 if importlib.util.find_spec("pixstore_native") is None:
     os.environ.setdefault("PIXSTORE_CORE", "reference")
 
+# Listings of large folders are kept for users; tests leave the cache of whoever runs them alone.
+os.environ["PIXSTORE_LISTINGS"] = "off"
+
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 """Real images and stores made by others; beside the project, never copied into it."""
+
+# The frameworks are gigabytes: `make test-frameworks` has them in an environment of its own, where nothing is left out.
+FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "guide")
+collect_ignore = [] if os.environ.get("PIXSTORE_FRAMEWORKS") == "1" else ["examples", *(f"test_{name}.py" for name in FRAMEWORKS)]
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", database=None, deadline=None, max_examples=1000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from pixstore import errors
 from pixstore.dataset import Dataset
 from pixstore.samples import Batch, Sample
 from pixstore.schema import Schema
+from pixstore.splits.parts import SplitWarning
 from pixstore.writer import Writer
 
 COUNT = 150
@@ -248,17 +251,121 @@ def test_closing_lets_reading_go_on(path: Path) -> None:
     assert ds[1].key == "cat-001"
 
 
-def test_unusable_options_are_refused(path: Path, folder: Path) -> None:
-    with pytest.raises(errors.InvalidInputError, match="io 'fast'"):
-        pixstore.open(path, io="fast")  # type: ignore[arg-type]
-    with pytest.raises(errors.InvalidInputError, match="label_from is for folders"):
-        pixstore.open(path, label_from="folder")
-    with pytest.raises(errors.InvalidInputError, match="no versions"):
-        pixstore.open(folder, version=1)
-
-
 def test_numbers_of_a_batch_may_be_changed(ds: Dataset) -> None:
     batch = ds[0:4]
     batch["label"][:] = 7
     batch["image"][:] = 0
     assert ds[0:4]["label"].tolist() == [0, 1, 0, 1] and np.array_equal(ds[0].image, IMAGES[0])
+
+
+# ---- splits ----
+
+
+def test_parts_are_datasets_in_the_order_of_rows(ds: Dataset) -> None:
+    parts = ds.split({"train": 0.8, "val": 0.1, "test": 0.1}, stratify="label", seed=4)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 120, "val": 15, "test": 15}
+    rows = [[KEYS.index(key) for key in part.keys.to_pylist()] for part in parts.values()]
+    assert all(each == sorted(each) for each in rows) and sorted(itertools.chain(*rows)) == list(range(COUNT))
+    assert np.array_equal(parts["test"][:].image, IMAGES[rows[2]])
+
+
+def test_each_sample_is_tested_once_and_trained_on_otherwise(ds: Dataset) -> None:
+    pairs = ds.kfold(4, stratify="label")
+    assert sorted(key for _, test in pairs for key in test.keys.to_pylist()) == KEYS
+    for train, test in pairs:
+        assert sorted(train.keys.to_pylist() + test.keys.to_pylist()) == KEYS
+        assert abs(np.bincount(test.table["label"]) - COUNT / 8).max() < 1
+
+
+def test_a_folder_and_a_store_of_it_are_split_alike(folder: Path, tmp_path: Path) -> None:
+    pixstore.convert(folder, tmp_path / "s", durability="process")
+    sides = [pixstore.open(path).split({"a": 5, "b": 3}, seed=2) for path in (folder, tmp_path / "s")]
+    assert sides[0]["a"].keys.to_pylist() == sides[1]["a"].keys.to_pylist()
+
+
+def test_a_saved_split_outlives_changes_of_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with Writer(path, durability="process") as writer:
+        writer.add_batch(IMAGES, key=KEYS, label=np.arange(COUNT) % 2)
+    ds = pixstore.open(path)
+    before = ds.split({"train": 100, "test": 50}, stratify="label", name="default")
+    assert ds.splits["default"]["parts"] == ("train", "test") and ds.splits["default"]["version"] == 1
+    with Writer(path, mode="a", durability="process") as writer:
+        writer.delete(before["test"][0].key)
+        writer.update(before["test"][1].key, label=7)
+        writer.add(IMAGES[0], key="later", label=1)
+    with pytest.warns(SplitWarning, match="1 of 150 samples are in no part"):
+        after = pixstore.open(path).split(name="default")
+    assert after["train"].keys.to_pylist() == before["train"].keys.to_pylist()
+    assert sorted(after["test"].keys.to_pylist()) == sorted(before["test"].keys.to_pylist()[1:])
+    assert len(pixstore.open(path, version=1).split(name="default")["test"]) == 50
+
+
+def test_folds_are_read_as_pairs_or_as_parts(tmp_path: Path, folder: Path) -> None:
+    ds = pixstore.open(folder)
+    saved = ds.kfold(4, name=tmp_path / "cv.csv")
+    again = ds.kfold(name=tmp_path / "cv.csv")
+    assert [(a.keys.to_pylist(), b.keys.to_pylist()) for a, b in again] == [(a.keys.to_pylist(), b.keys.to_pylist()) for a, b in saved]
+    assert list(ds.split(name=tmp_path / "cv.csv")) == ["fold-0", "fold-1", "fold-2", "fold-3"]
+    ds.split({"train": 0.5, "test": 0.5}, name=tmp_path / "halves.csv")
+    with pytest.raises(errors.InvalidInputError, match="not folds"):
+        ds.kfold(name=tmp_path / "halves.csv")
+    assert ds.splits == {}
+
+
+def test_what_groups_make_impossible_is_a_warning(ds: Dataset) -> None:
+    with pytest.warns(SplitWarning, match="kept whole"):
+        parts = ds.split({"train": 0.8, "test": 0.2}, group="label")
+    assert [len(set(part.table["label"].to_pylist())) for part in parts.values()] == [1, 1]
+
+
+def test_selections_pickle_as_recipes_that_grow_with_nothing(ds: Dataset, folder: Path, tmp_path: Path) -> None:
+    source = pixstore.open(folder)
+    source.split({"a": 0.5, "b": 0.5}, name=tmp_path / "halves.arrow")
+    train, test = ds.kfold(5, stratify="label", seed=9)[2]
+    chosen = [
+        ds.select(slice(3, 120, 2)),
+        ds.select(slice(None, None, -1)),
+        ds.filter(pc.field("label") == 1),
+        ds.split({"train": 0.8, "test": 0.2}, group="key")["test"],
+        train,
+        test,
+        train.filter(pc.field("name") != "7").select(slice(1, 50)).split({"a": 0.5, "b": 0.5})["b"],
+        source.split(name=tmp_path / "halves.arrow")["b"],
+    ]
+    for each in chosen:
+        data = pickle.dumps(each)
+        restored = pickle.loads(data)
+        assert len(data) < 1024
+        assert restored.keys.equals(each.keys) and np.array_equal(restored[:2].image, each[:2].image)
+        assert pickle.dumps(restored) == data
+
+
+def test_rows_chosen_one_by_one_pickle_as_they_are(ds: Dataset) -> None:
+    each = ds.filter(pc.field("label") == 1).select([5, 2, 5]).filter(pc.field("key") != KEYS[5])
+    assert pickle.loads(pickle.dumps(each)).keys.to_pylist() == each.keys.to_pylist() == [KEYS[11], KEYS[11]]
+
+
+def test_a_selection_of_data_that_changed_is_not_made_again(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "images"
+    shutil.copytree(folder, path)
+    data = [pickle.dumps(each) for each in (pixstore.open(path).split({"a": 4, "b": 4})["a"], pixstore.open(path).select([7, 0]))]
+    (path / "cat-000.png").unlink()
+    (path / "cat-001.png").rename(path / "zebra.png")
+    for each in data:
+        with pytest.raises(errors.InvalidInputError, match="has changed"):
+            pickle.loads(each)
+
+
+def test_a_split_of_neither_sizes_nor_name_is_refused(ds: Dataset) -> None:
+    for ask in (ds.split, ds.kfold):
+        with pytest.raises(errors.InvalidInputError, match="neither sizes nor the name"):
+            ask()
+
+
+@pytest.mark.slow
+def test_cifar_is_split_into_ten_equal_folds_of_every_class(shared_data: Path) -> None:
+    source = pixstore.open(shared_data / "cifar10" / "cifar-10-batches-py.tar.xz")
+    for train, test in source.kfold(10, stratify="label", seed=1):
+        assert (len(train), len(test)) == (54_000, 6_000)
+        assert np.bincount(test.table["label"]).tolist() == [600] * 10

@@ -152,3 +152,19 @@ def test_warning_filters_are_left_as_they_were() -> None:
     before = list(warnings.filters)
     formats.describe(saved(made("RGB"), "bmp"))
     assert warnings.filters == before
+
+
+def test_orientation_is_asked_of_formats_that_keep_it_and_damage_is_none() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    data = saved(made("RGB"), "WEBP", exif=exif)
+    assert formats.orientation(data, "webp") == 8
+    assert formats.orientation(data[:25], "webp") == 1
+    assert formats.orientation(data, "bmp") == 1
+
+
+def test_cmyk_comes_as_rgb_where_that_is_asked_for() -> None:
+    image = made("CMYK")
+    found = formats.decode(saved(image, "TIFF"), "tiff", cmyk_as_rgb=True)
+    np.testing.assert_array_equal(found, np.asarray(image.convert("RGB")))
+    assert formats.decode(saved(made("L"), "TIFF"), "tiff", cmyk_as_rgb=True).shape == (5, 7)

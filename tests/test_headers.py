@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixstore.headers import JPEG, OTHER, PNG, Header, RecordFailedError, read_header
+from pixstore.headers import JPEG, OTHER, PNG, Header, RecordFailedError, exif_orientation, read_header
 
 
 class CountedRecord:
@@ -70,3 +71,25 @@ def test_every_cut_of_a_header_is_corrupt(kind: str) -> None:
         with pytest.raises(RecordFailedError) as caught:
             read_header(CountedRecord(data[:length]), 10**6)
         assert caught.value.kind == "corrupt", length
+
+
+def exif(order: str = "<", tag: int = 0x0112, kind: int = 3, count: int = 1, value: int = 6, directory: int = 8, entries: int = 2) -> bytes:
+    """Return EXIF data of two entries, the second with the orientation."""
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", directory)
+    first = struct.pack(f"{order}HHII", 0x010F, 2, 4, 0)
+    return start + struct.pack(f"{order}H", entries) + first + struct.pack(f"{order}HHIHH", tag, kind, count, value, 0) + bytes(4)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", range(1, 9))
+def test_the_orientation_is_read_in_both_byte_orders(order: str, code: int) -> None:
+    assert exif_orientation(exif(order, value=code)) == code
+
+
+DAMAGED = [b"", b"II*", exif()[:20], exif(value=0), exif(value=9), exif(tag=0x0113), exif(kind=4), exif(count=2), exif(entries=1)]
+DAMAGED += [exif(directory=2**32 - 1), exif(directory=2**31), b"XX" + exif()[2:], exif(entries=65535, tag=1)]
+
+
+@pytest.mark.parametrize("data", DAMAGED, ids=range(len(DAMAGED)))
+def test_damaged_exif_data_state_no_orientation(data: bytes) -> None:
+    assert exif_orientation(data) == 1

@@ -10,6 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = PROJECT / "requirements.lock"
+LOCKS = (REQUIREMENTS, PROJECT / "requirements-frameworks.lock")
 CRATES = PROJECT / "native" / "Cargo.lock"
 
 # How cargo writes "from crates.io" into every lock; it is a name, mirrors replace it.
@@ -47,8 +48,9 @@ def faults_of_crates(text: str) -> list[str]:
     return faults
 
 
-def test_requirements_are_pinned_by_hash_and_name_no_place() -> None:
-    text = REQUIREMENTS.read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_requirements_are_pinned_by_hash_and_name_no_place(lock: Path) -> None:
+    text = lock.read_text(encoding="utf-8")
     assert faults_of_requirements(text) == []
     assert len(re.findall(r"^\S+==", text, re.MULTILINE)) > 20
 

@@ -159,7 +159,7 @@ def test_every_kind_of_png_decodes_to_its_samples(core: Any, form: tuple[int, in
     else:
         expected = (samples * (255 // ((1 << depth) - 1))).astype(np.uint8)
 
-    codecs, shapes, sample_bytes, failures = core.probe([data])
+    codecs, shapes, sample_bytes, _, failures = core.probe([data])
     assert (failures, codecs.tolist(), shapes.tolist(), sample_bytes.tolist()) == ([], [PNG], [list(expected.shape)], [depth // 8 or 1])
     out, failures = decode_one(core, data, PNG, expected.shape, expected.dtype.name)
     assert failures == []
@@ -213,7 +213,7 @@ def test_jpeg_pixels_are_those_of_pillow(core: Any, shape: tuple[int, ...], opti
     data = target.getvalue()
     expected = np.asarray(Image.open(io.BytesIO(data), formats=("JPEG",)))
     full = (*shape, 1)[:3]
-    codecs, shapes, _, failures = core.probe([data])
+    codecs, shapes, _, _, failures = core.probe([data])
     assert (failures, codecs.tolist(), shapes.tolist()) == ([], [JPEG], [list(full)])
     out, failures = decode_one(core, data, JPEG, full)
     assert failures == []
@@ -296,7 +296,7 @@ def test_no_records_at_all(core: Any) -> None:
         assert core.decode(place, codecs, shapes, np.empty((0, 2, 2, 3), np.uint8)) == []
         assert core.decode(place, codecs[:0], shapes[:0], []) == []
         assert core.fetch(place) == ([], [])
-        assert [len(each) for each in core.probe(place)] == [0, 0, 0, 0]
+        assert [len(each) for each in core.probe(place)] == [0, 0, 0, 0, 0]
         assert len(core.checksum(place, np.zeros(0, np.uint64))[0]) == 0
 
 
@@ -399,11 +399,33 @@ def test_probe_finds_the_same_failures_in_headers(core: Any) -> None:
     in_png = [BROKEN[name] for name in names]
     in_jpeg = [data for name, data in BROKEN_JPEGS.items() if name not in ("cut in half", "without its end")]
     data = [GOOD, *(each for each, _ in in_png + in_jpeg), b"", b"text", GOOD_JPEG]
-    codecs, shapes, sample_bytes, failures = core.probe(data)
+    codecs, shapes, sample_bytes, _, failures = core.probe(data)
     assert [(index, kind) for index, kind, _ in failures] == [(index + 1, kind) for index, (_, kind) in enumerate(in_png + in_jpeg)]
     assert codecs.tolist() == [PNG, *[OTHER] * (len(data) - 2), JPEG]
     assert not shapes[1:-1].any() and not sample_bytes[1:-1].any()
     assert (codecs.dtype, shapes.dtype, sample_bytes.dtype) == (np.uint8, np.int32, np.uint8)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_probe_reads_the_orientation_before_the_pixels(core: Any, order: str) -> None:
+    def exif(code: int, tag: int = 0x0112, kind: int = 3, count: int = 1) -> bytes:
+        return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IHHHIHHI", 8, 1, tag, kind, count, code, 0, 0)
+
+    def jpeg(*segments: bytes) -> bytes:
+        packed = b"".join(b"\xff\xe1" + struct.pack(">H", len(each) + 2) + each for each in segments)
+        return GOOD_JPEG[:2] + packed + GOOD_JPEG[2:]
+
+    before, after = (GOOD[:at] + chunk(b"eXIf", exif(5)) + GOOD[at:] for at in (33, len(GOOD) - 12))
+    prefix = b"Exif\0\0"
+    cases = [
+        (jpeg(prefix + exif(6)), 6), (jpeg(b"http://ns.adobe.com/xap/1.0/\0", prefix + exif(8)), 8), (jpeg(prefix + exif(0)), 1),
+        (jpeg(prefix + exif(9)), 1), (jpeg(prefix + exif(6, tag=1)), 1), (jpeg(prefix + exif(6, kind=4)), 1),
+        (jpeg(prefix + exif(6, count=2)), 1), (jpeg(prefix), 1), (jpeg(prefix, prefix + exif(3)), 1),
+        (jpeg(prefix + exif(2), prefix + exif(3)), 2), (before, 5), (after, 1),
+        (GOOD, 1), (GOOD_JPEG, 1), (b"text", 1), (GOOD[:20], 1),
+    ]  # fmt: skip
+    found = core.probe([data for data, _ in cases])[3]
+    assert found.dtype == np.uint8 and found.tolist() == [code for _, code in cases]
 
 
 def test_probe_counts_a_palette_as_expanded(core: Any) -> None:
@@ -439,7 +461,7 @@ def test_limits_apply_before_decoding(core: Any) -> None:
     assert kind_of(core, GOOD, PNG, (6, 8, 3), max_bytes=len(GOOD) - 1) == "limit"
     assert decode_one(core, GOOD, PNG, (6, 8, 3), max_bytes=len(GOOD))[1] == []
     assert core.fetch([b"12345", b"1234"], max_bytes=4)[1][0][:2] == (0, "limit")
-    assert core.probe([GOOD], max_pixels=47)[3][0][:2] == (0, "limit")
+    assert core.probe([GOOD], max_pixels=47)[4][0][:2] == (0, "limit")
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 3), (6, 8, 4), (6, 8, 1), (1, 1, 1)])
@@ -507,7 +529,7 @@ def test_files_that_are_missing_short_or_no_files_fail_with_their_kind(core: Any
     stored, failures = core.fetch(place, io=read)
     assert [(index, kind) for index, kind, _ in failures] == [(index, case[3]) for index, case in enumerate(cases) if case[3]]
     assert stored[0] == stored[5] == b"0123456789"
-    for found in (core.checksum(place, np.zeros(len(cases), np.uint64), io=read)[1], core.probe(place, io=read)[3]):
+    for found in (core.checksum(place, np.zeros(len(cases), np.uint64), io=read)[1], core.probe(place, io=read)[4]):
         assert [(index, kind) for index, kind, _ in found] == [(index, case[3]) for index, case in enumerate(cases) if case[3]]
 
 
@@ -536,7 +558,7 @@ def test_names_that_are_not_utf8_are_opened(core: Any, tmp_path: Path) -> None:
 
 def outcome(core: Any, data: bytes) -> tuple[Any, ...] | None:
     """Return codec, shape, depth and pixels; None where probing or decoding fails."""
-    codecs, shapes, sample_bytes, failures = core.probe([data])
+    codecs, shapes, sample_bytes, _, failures = core.probe([data])
     if failures or codecs[0] == OTHER:
         return None
     out = np.empty(shapes[0], "uint16" if sample_bytes[0] == 2 else "uint8")
@@ -679,7 +701,7 @@ def test_addresses_are_those_of_the_memory(core: Any) -> None:
 def test_functions_are_those_of_the_stub(core: Any) -> None:
     stub = Path(__file__).parents[1] / "native" / "python" / "pixstore_native.pyi"
     described = {node.name: node.args for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)}
-    assert len(described) == 12
+    assert len(described) == 13
     for name, expected in described.items():
         found = inspect.signature(getattr(core, name)).parameters.values()
         names = [each.name for each in found if each.kind is not inspect.Parameter.KEYWORD_ONLY]

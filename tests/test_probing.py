@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pixstore.errors import CorruptRecordError, RecordError
-from pixstore.probing import describe_encoded, probe, probe_masked
+from pixstore.probing import describe_encoded, orientations, probe, probe_masked
 from pixstore.rows import WHOLE_FILE, Extents, Records
 from pixstore.schema import Format
 
@@ -102,3 +102,27 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     place = Extents([str(tmp_path / "absent.png")], np.zeros(1, np.uint32), zero, zero + WHOLE_FILE)
     with pytest.raises(RecordError, match="key-0"):
         probe(Records(place, (UNKNOWN,), np.zeros(1, np.int32), name))
+
+
+def with_orientation(kind: str, code: int) -> bytes:
+    target, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = code
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(target, kind, exif=exif)
+    return target.getvalue()
+
+
+def test_orientations_are_found_in_every_format_that_keeps_them() -> None:
+    data = [with_orientation(kind, code) for kind in ("JPEG", "PNG", "WEBP") for code in (6, 3, 9)]
+    data += [saved((4, 5, 3), "BMP"), with_orientation("TIFF", 6), b"raw bytes that nobody reads"]
+    formats = [UNKNOWN] * (len(data) - 1) + [Format("raw", (27,), "uint8")]
+    probed = probe(Records([*data], formats, np.arange(len(data), dtype=np.int32), name))
+    # Pillow decodes a TIFF upright: nothing is left to do.
+    assert orientations(probed).tolist() == [6, 3, 1, 6, 3, 1, 6, 3, 1, 1, 1, 1]
+    assert orientations(Records([data[0]] * 3, (Format("jpeg", (4, 5, 3), "uint8"),), np.zeros(3, np.int32), name)).tolist() == [6] * 3
+
+
+def test_orientations_of_what_cannot_be_read_are_1() -> None:
+    formats = [Format(each, (4, 5, 3), "uint8") for each in ("jpeg", "png", "webp", "jpeg")]
+    damaged = [with_orientation("JPEG", 6)[:30], b"hello", with_orientation("WEBP", 6)[:20], with_orientation("JPEG", 8)]
+    assert orientations(Records(damaged, formats, np.arange(4, dtype=np.int32), name)).tolist() == [1, 1, 1, 8]
+    assert orientations(Records([], formats, np.zeros(0, np.int32), name)).tolist() == []

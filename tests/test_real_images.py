@@ -36,7 +36,7 @@ def read(core: Any, path: Path) -> tuple[np.ndarray | None, str]:
     """Return the pixels, or None and the kind of the failure; "other" where neither PNG nor JPEG is recognised."""
     zero = np.zeros(1, np.int64)
     place = [str(path)], np.zeros(1, np.uint32), zero, zero - 1
-    codecs, shapes, sample_bytes, failures = core.probe(place)
+    codecs, shapes, sample_bytes, _, failures = core.probe(place)
     if codecs[0] == 255 and not failures:
         return None, "other"
     if not failures:

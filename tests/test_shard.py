@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pixstore
-from pixstore import errors, manifest, shard
+from pixstore import errors, manifest, record_table, shard
 from pixstore.codec import hash_bytes
 from pixstore.keys import write_keys
 from pixstore.registry import ENGINES
@@ -280,9 +280,9 @@ def test_shard_of_default_keys_has_no_index_and_refuses_what_is_there_twice(tmp_
 
 def test_table_names_files_by_the_smallest_index(tmp_path: Path) -> None:
     with Writer(tmp_path / "s", engine="files", durability="process") as writer:
-        writer.add_batch(np.zeros((shard.MOST_SMALL + 1, 2, 2), np.uint8))
+        writer.add_batch(np.zeros((record_table.MOST_SMALL + 1, 2, 2), np.uint8))
     with pixstore.Writer(tmp_path / "t", engine="packed", durability="process") as writer:
         writer.add_batch(np.zeros((300, 2, 2), np.uint8))
     kinds = [pa.ipc.open_file(file_of(tmp_path / name, ".arrow")).schema.field("image").type.field("file").type.index_type for name in "st"]
     assert kinds == [pa.int32(), pa.int8()]
-    assert len(pixstore.open(tmp_path / "s")[:].image) == shard.MOST_SMALL + 1
+    assert len(pixstore.open(tmp_path / "s")[:].image) == record_table.MOST_SMALL + 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import pickle
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,34 @@ def test_two_hundred_thousand_tiny_rows_take_seconds(tmp_path: Path) -> None:
         assert np.array_equal(batch["label"], rows) and np.array_equal(batch["image"], images[rows])
     assert ds.read(ds.keys.to_pylist()[::7], fields=[])["label"][-1] == 199_997
     assert time.process_time() - began < 10
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Return how many functions the work calls, of Python and of C."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("shard_bytes", [1 << 30, 40_000])
+def test_rows_are_located_without_an_object_or_a_call_for_each(tmp_path: Path, shard_bytes: int) -> None:
+    with Writer(tmp_path / "s", durability="process", shard_bytes=shard_bytes) as writer:
+        writer.add_batch(np.zeros((20_000, 2, 2), np.uint8), label=np.arange(20_000))
+    StoreRows(tmp_path / "s").locate("image", np.arange(20_000))
+    before = sys.getallocatedblocks()
+    rows = StoreRows(tmp_path / "s")
+    shuffled = np.random.default_rng(0).permutation(20_000)
+    located = rows.locate("image", shuffled)
+    assert located is not None and len(located) == 20_000
+    assert sys.getallocatedblocks() - before < 100 + 200 * len(rows.shards)
+    few, many = (calls_of(partial(rows.locate, "image", shuffled[:count])) for count in (100, 20_000))
+    assert few == many < 60

@@ -30,6 +30,7 @@ Place: TypeAlias = (
 )
 Failure: TypeAlias = tuple[int, str, str]
 Io: TypeAlias = Literal["map", "pread"]
+Step: TypeAlias = tuple[Any, ...]
 
 def info() -> dict[str, Any]:
     """Return {"version", "profile" ("release" or "debug"), "simd" (str, e.g. "avx2"), "libraries": {name: version}}."""
@@ -68,12 +69,13 @@ def fetch(
 
 def probe(
     place: Place, *, max_pixels: int = 178_956_970, io: Io = "map", threads: int = 0
-) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8], list[Failure]]:
-    """Return codec number, (height, width, channels) and bytes per sample of each encoded image, from its header alone.
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8], list[Failure]]:
+    """Return codec number, (height, width, channels), bytes per sample and EXIF orientation of each encoded image, from its header alone.
 
-    Only the header is read. A grey image has channels 1. 16-bit PNG has 2 bytes per sample, everything else 1. Palettes count
-    as expanded (3 channels, 4 where the palette has transparency). What is neither PNG nor JPEG gets codec 255 and zeros, no
-    failure; above `max_pixels` is a failure of kind "limit".
+    Only the header is read. A grey image has channels 1. 16-bit PNG has 2 bytes per sample, everything else 1. Palettes count as
+    expanded (3 channels, 4 where the palette has transparency). The orientation is 1 to 8, 1 where none is stated or the EXIF data are
+    damaged; a PNG's is looked for before its pixels. Height and width are those stored, before any orientation. What is neither PNG
+    nor JPEG gets codec 255 and zeros, no failure; above `max_pixels` is a failure of kind "limit".
     """
 
 def decode(
@@ -97,6 +99,60 @@ def decode(
     image's is the failure "mismatch". Pixels: png 1/2/4-bit grey scales to 8 bits, palettes expand to RGB or RGBA, tRNS on grey
     or RGB is as Pillow's default load has it; jpeg as Pillow's `Image.open(...).load()`: grey 1 channel, colour 3 (RGB), CMYK and
     YCCK 4 (inverted as Adobe writes it). A slot whose record failed is zeroed.
+    """
+
+def load(
+    place: Place,
+    codecs: NDArray[np.uint8],
+    shapes: NDArray[np.int32],
+    sample_bytes: NDArray[np.uint8],
+    steps: Sequence[Step],
+    out: Buffer | list[Buffer],
+    *,
+    exact: bool = False,
+    checksums: NDArray[np.uint64] | None = None,
+    seeds: NDArray[np.uint64] | None = None,
+    max_pixels: int = 178_956_970,
+    max_bytes: int = 2_147_483_648,
+    io: Io = "map",
+    threads: int = 0,
+) -> list[Failure]:
+    """Read, check and decode n records, take each through the steps, and put the results into their slots.
+
+    codecs, shapes (height, width, channels as stored) and sample_bytes (1 or 2) have n rows, or one row for all. A step is a tuple: its
+    name, then its arguments; arrays have n rows, or one row for all. What no image could take raises ValueError. Each step works on the
+    H·W·C image that the step before it left:
+
+        ("color", "gray" | "rgb" | "rgba")
+            1, 3 or 4 channels: grey is repeated, alpha is laid over white (rgb, gray), CMYK (a JPEG of 4 channels) and RGB to grey
+            as Pillow converts them; at most once, first
+        ("crop", origins int32 (n, 2), sizes int32 (n, 2))
+            rows and columns from (top, left) on; what lies outside the image is 0
+        ("resample", boxes float64 (n, 4), sizes int32 (n, 2), filter)
+            the box (top, left, height, width), which lies within the image, scaled to (height, width); filter "nearest",
+            "bilinear", "bicubic" or "lanczos", antialiased; as Pillow's resize(box=), colours with alpha scaled as they show
+        ("orient", codes uint8 (n,))
+            what makes an image of this EXIF orientation upright: 2 mirrors left-right, 4 top-bottom
+        ("rotate", degrees float64 (n,), filter)
+            counter-clockwise about the centre, size kept, 0 outside; filter "nearest" or "bilinear"
+        ("jitter", factors float32 (n, 4), order uint8 (n, 4))
+            brightness, contrast, saturation (1 leaves as it is) and hue (-0.5 … 0.5 turns, 0 leaves) in the order given (a permutation
+            of 0 … 3), as torchvision on uint8; grey and RGB only
+        ("gray", channels)
+            luma, 1 channel, or repeated in 3; alpha is kept out
+        ("threshold", value float)
+            1 where a sample is above the value, else 0
+        ("tensor", layout "hwc" | "chw", dtype, scale float32 (C,), offset float32 (C,)), dtype being
+        "uint8" | "uint16" | "float16" | "float32" | "bfloat16"
+            sample · scale + offset, rounded to nearest even, at most once, last; one scale and offset stand for all channels;
+            dtype uint8 and uint16 need scale 1 and offset 0
+
+    Steps take images of 1 to 4 channels. Samples of 2 bytes take crop, resample, orient, color (keeping their depth) and tensor; the rest
+    is "unsupported" for them. A box beyond the image, or a slot that has not exactly the bytes of its result, is a "mismatch"; a size
+    above max_pixels on the way a "limit". The slot of a failed record is zeroed.
+
+    exact=False lets a JPEG be decoded only where a crop or box needs it, and at the smallest DCT scale (1, 1/2, 1/4, 1/8) that is not
+    smaller than what the first resample asks for; damage behind the last row needed is then not seen. exact=True decodes in full.
     """
 
 def encode(

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pixstore import bench, codec, errors
     from pixstore.convert import ConvertReport, convert
     from pixstore.dataset import Dataset
-    from pixstore.dataset import open_dataset as open
     from pixstore.errors import PixstoreError
+    from pixstore.opening import open_dataset as open
     from pixstore.samples import Batch, Sample
     from pixstore.schema import Field, Schema
     from pixstore.writer import Writer
@@ -50,7 +50,7 @@ _HOMES = {
     "codec": ("pixstore.codec", None),
     "convert": ("pixstore.convert", "convert"),
     "errors": ("pixstore.errors", None),
-    "open": ("pixstore.dataset", "open_dataset"),
+    "open": ("pixstore.opening", "open_dataset"),
 }
 
 make_lazy(__name__)

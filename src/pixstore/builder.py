@@ -17,9 +17,10 @@ from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
 from pixstore.keys import are_counted, write_keys
 from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.record_table import FOLDER
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import FOLDER, RecordColumns, digested, write_table
+from pixstore.shard import RecordColumns, digested, write_table
 from pixstore.store import shard_schema
 
 

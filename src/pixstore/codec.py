@@ -1,30 +1,30 @@
 """Bytes to arrays and back: the only door to pixels.
 
-PNG, JPEG and raw go to the core (pixstore.core), every other format to Pillow (pixstore.formats). What fails is reported
+PNG, JPEG and raw go to the core (pixstore.core), every other format to Pillow (pixstore.formats). `decode` and `load` take the same way
+(pixstore.slots): the one makes the arrays, the other fills slots and takes pixels through steps on their way. What fails is reported
 for all rows at once, by row, key and place.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixstore import formats
-from pixstore.core import addresses, checksums, core, core_info, core_name, hash_bytes, hash_keys, hash_tiles, release, seeds, usable_cpus
+from pixstore.core import addresses, checksums, core_info, core_name, hash_bytes, hash_keys, hash_tiles, release, seeds, usable_cpus
 from pixstore.encoding import encode
 from pixstore.errors import BadRow, InvalidInputError, LimitExceededError
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, RecordFailedError
-from pixstore.probing import FETCHED_AT_ONCE, describe_encoded, probe, probe_all, probe_masked
-from pixstore.records import Failure, Io, bad_rows, checks, core_place, fetch, fetch_masked, good_mask, record_error, take
+from pixstore.probing import describe_encoded, orientations, probe, probe_all, probe_masked
+from pixstore.records import Failure, Io, bad_rows, fetch, fetch_masked, good_mask, record_error, take
 from pixstore.rows import Records
 from pixstore.schema import Format
+from pixstore.slots import fill, load, stored_shapes, take_steps
 
 __all__ = [
     "addresses",
+    "bad_rows",
     "checksums",
     "core_info",
     "core_name",
@@ -37,10 +37,17 @@ __all__ = [
     "hash_bytes",
     "hash_keys",
     "hash_tiles",
+    "load",
+    "orientations",
     "probe",
+    "probe_all",
     "probe_masked",
+    "record_error",
     "release",
     "seeds",
+    "stored_shapes",
+    "take",
+    "take_steps",
     "usable_cpus",
 ]
 
@@ -48,7 +55,6 @@ Arrays: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 
 NOTHING = Format(None, (0, 0, 3), "uint8")
 """What a bad record decodes to where nothing is known of its shape."""
-NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG}
 
 
 def decode(records: Records, *, threads: int | None = None, verify: bool = True, out: NDArray[Any] | None = None, io: Io = "map") -> Arrays:
@@ -78,12 +84,12 @@ def _decode(records: Records, threads: int, verify: bool, out: NDArray[Any] | No
     except MemoryError as error:
         raise LimitExceededError(f"{len(records)} images do not fit into memory ({error}); read fewer rows at a time") from error
     if not failures:
-        return arrays, _fill(records, slots, threads, verify, io)
+        return arrays, fill(records, slots, threads=threads, verify=verify, io=io)
     each_slot = _each_slot(slots, len(records))
     for index, _, _ in failures:
         each_slot[index][:] = 0
     good = np.flatnonzero(good_mask(len(records), failures))
-    more = _fill(take(records, good), [each_slot[index] for index in good.tolist()], threads, verify, io)
+    more = fill(take(records, good), [each_slot[index] for index in good.tolist()], threads=threads, verify=verify, io=io)
     return arrays, sorted([*failures, *((int(good[index]), kind, reason) for index, kind, reason in more)])
 
 
@@ -124,70 +130,3 @@ def _prepared(shape: tuple[int, ...], dtype: np.dtype[Any], out: NDArray[Any] | 
     if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
         raise InvalidInputError(f"'out' is {out.dtype} of shape {out.shape}: writable C-contiguous {dtype} of shape {shape} is needed")
     return out
-
-
-def _fill(records: Records, slots: Any, threads: int, verify: bool, io: Io) -> list[Failure]:
-    if not len(records):
-        return []
-    used = _used(records)
-    if any(each.codec not in NUMBERS for each in used):
-        others = np.array([each.codec not in NUMBERS for each in records.formats], np.bool_)
-        return _fill_mixed(records, slots, others[records.format], threads, verify, io)
-    if len(used) == 1:
-        codecs, shapes = _core_format(used[0])
-    else:
-        each_format = [_core_format(each) for each in records.formats]
-        codecs = np.concatenate([codec for codec, _ in each_format])[records.format]
-        shapes = np.concatenate([shape for _, shape in each_format])[records.format]
-    options = {**checks(records, verify), "io": io, "threads": threads}
-    return list(core().decode(core_place(records.place), codecs, shapes, slots, **options))
-
-
-@functools.lru_cache(4096)
-def _core_format(known: Format) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Return codec number and (height, width, channels) as the core takes them for one record, and for all of this format.
-
-    Raw records have any shape; the core looks at their size alone.
-    """
-    shape = (1, 1, 1) if known.codec == "raw" or known.shape is None else (*known.shape, 1, 1)[:3]
-    return np.array([NUMBERS.get(known.codec or "", OTHER)], np.uint8), np.array([shape], np.int32)
-
-
-def _fill_mixed(records: Records, slots: Any, others: NDArray[np.bool_], threads: int, verify: bool, io: Io) -> list[Failure]:
-    """Fill the slots of records of which some are for Pillow."""
-    each_slot = _each_slot(slots, len(records))
-    failures: list[Failure] = []
-    for_core, for_pillow = np.flatnonzero(~others), np.flatnonzero(others)
-    if len(for_core):
-        failed = _fill(take(records, for_core), [each_slot[index] for index in for_core.tolist()], threads, verify, io)
-        failures.extend((int(for_core[index]), kind, reason) for index, kind, reason in failed)
-    for start in range(0, len(for_pillow), FETCHED_AT_ONCE):
-        rows = for_pillow[start : start + FETCHED_AT_ONCE]
-        failed = _fill_by_pillow(take(records, rows), [each_slot[index] for index in rows.tolist()], threads, verify, io)
-        failures.extend((int(rows[index]), kind, reason) for index, kind, reason in failed)
-    return sorted(failures)
-
-
-def _fill_by_pillow(records: Records, slots: list[NDArray[np.uint8]], threads: int, verify: bool, io: Io) -> list[Failure]:
-    stored, failures = core().fetch(core_place(records.place), **checks(records, verify), io=io, threads=threads)
-    failures = list(failures)
-    unread = {index for index, _, _ in failures}
-    for index, (data, number) in enumerate(zip(stored, records.format.tolist(), strict=True)):
-        if index not in unread:
-            try:
-                slots[index][:] = _as_bytes(np.ascontiguousarray(_decode_by_pillow(data, records.formats[number])))
-                continue
-            except RecordFailedError as error:
-                failures.append((index, error.kind, error.detail))
-        slots[index][:] = 0
-    return failures
-
-
-def _decode_by_pillow(data: bytes, expected: Format) -> NDArray[Any]:
-    pixels = formats.decode(data, expected.codec or "")
-    height, width, *channels = expected.shape or (0, 0)
-    same_shape = pixels.shape[:2] == (height, width) and [*pixels.shape[2:]] in (channels, [] if channels == [1] else channels)
-    if not same_shape or pixels.dtype.name != expected.dtype:
-        reason = f"the image is {pixels.dtype} of shape {pixels.shape}, {expected.dtype} of shape {expected.shape} is expected"
-        raise RecordFailedError("mismatch", reason)
-    return pixels

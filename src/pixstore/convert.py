@@ -13,13 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pixstore import codec
-from pixstore.dataset import Dataset, open_dataset
+from pixstore.dataset import Dataset
 from pixstore.disk import bytes_of
 from pixstore.engine import FieldRecords
 from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, RecordError
 from pixstore.incoming import Encoding, absent, joined, merged
 from pixstore.incoming import to_records as encode_images
 from pixstore.manifest import Durability
+from pixstore.opening import open_dataset
 from pixstore.rows import Records, Slices
 from pixstore.schema import KEY, Field, Schema
 from pixstore.source import Skipped
@@ -61,23 +62,30 @@ def convert(
     quality: int | None = None,
     threads: int | None = None,
     label_from: str | None = None,
+    split: str | Path | None = None,
+    part: str | None = None,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Write every sample of a source into a new store at `destination`, and return what was done.
 
+    split and part: only the samples of one part of a saved split (its name in the store, or a file).
+
     codec="keep" copies encoded images byte for byte (arrays become raw); another codec decodes and encodes again. Samples that
-    cannot be read or decoded are left out and listed in the report's `bad_rows`. `progress(done, total, bytes)` is called as it goes.
+    cannot be read or decoded are left out and listed in the report's `bad_rows`. `progress(done, total, bytes)` is called as it goes, with
+    a total of 0 while the source is listed.
 
     Raises DestinationExistsError where something is already there, the source's error where not one sample can be read.
     """
     began = time.perf_counter()
-    dataset = source if isinstance(source, Dataset) else open_dataset(source, label_from=label_from, threads=threads)
+    dataset = source if isinstance(source, Dataset) else open_dataset(source, label_from=label_from, threads=threads, progress=progress)
     origin = "a dataset" if isinstance(source, Dataset) else str(source)
     if not isinstance(source, Dataset):
         _refuse_inside(Path(source), Path(destination))
     report = ConvertReport(origin, str(destination), engine or DEFAULT_ENGINE, _reason(engine), codec)
     report.skipped, report.notes = list(dataset.report.skipped), list(dataset.report.notes)
     encoding = Encoding(codec, level, quality, threads)
+    if split is not None or part is not None:
+        dataset = _part_of(dataset, split, part)
     if not len(dataset):
         raise InvalidInputError(f"{origin}: holds no images{_skipped_words(report.skipped)}")
     schema = Schema(tuple(Field(each.name, codec) for each in dataset.schema.fields), dataset.schema.columns, dataset.schema.classes)
@@ -89,6 +97,17 @@ def convert(
     report.bytes_out = bytes_of(Path(destination))[0]
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _part_of(dataset: Dataset, split: str | Path | None, part: str | None) -> Dataset:
+    if split is None:
+        raise InvalidInputError(f"part {part!r} of no split; name the split too")
+    parts = dataset.split(name=split)
+    if part is None:
+        raise InvalidInputError(f"the split '{split}' has the parts {', '.join(parts)}; say which is to be converted")
+    if part not in parts:
+        raise InvalidInputError(f"the split '{split}' has no part {part!r}; its parts: {', '.join(parts)}")
+    return parts[part]
 
 
 def _copy(dataset: Dataset, writer: Writer, encoding: Encoding, report: ConvertReport, progress: Progress | None, batch_bytes: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,16 +13,23 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pixstore import codec, manifest, registry
+from pixstore import codec, manifest
 from pixstore.columns import python_values
 from pixstore.disk import is_network
 from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
+from pixstore.loader.loader import Loader
+from pixstore.loader.options import WINDOW_ROWS, Color, LoaderOptions, OnError, Orientation, Shuffle
 from pixstore.rows import Indices, Records, Rows
 from pixstore.samples import IMAGE, Batch, Sample
 from pixstore.schema import KEY, Format, Schema
-from pixstore.source import Source, SourceOptions, SourceReport
+from pixstore.selectors import row_numbers
+from pixstore.source import Source, SourceReport
+from pixstore.splits.choices import Choice, Matching, PartRows, RowRange, Split, TheseRows, assigned, matching_rows
+from pixstore.splits.parts import Assignment, SplitWarning
+from pixstore.splits.plan import Plan, Size, fold_names
+from pixstore.splits.saved import facts_of, find_saved, names_in_store, save
 from pixstore.store import StoreRows
 
 Io: TypeAlias = Literal["auto", "map", "pread"]
@@ -33,17 +41,26 @@ class Dataset:
     """Images with keys and columns, in order.
 
     `ds[3]` and `ds["cat-001"]` are a Sample; `ds[10:100:5]`, `ds[[3, 1, 2]]` and `ds[mask]` a Batch.
-    Pickles as the path and options it was opened with, and opens again where it is unpickled.
+    Pickles as the path and options it was opened with, and opens again where it is unpickled. A selection pickles as how it was
+    made (a slice, a filter, a part of a split) and is made again; only rows chosen one by one are sent as they are.
     """
 
     def __init__(
-        self, rows: Rows, reopen: Callable[[], Rows], *, io: Io = "auto", threads: int | None = None, selection: Indices | None = None
+        self,
+        rows: Rows,
+        reopen: Callable[[], Rows],
+        *,
+        io: Io = "auto",
+        threads: int | None = None,
+        selection: Indices | None = None,
+        choices: tuple[Choice, ...] = (),
     ) -> None:
         self._rows = rows
         self._reopen = reopen
         self._io = io
         self._threads = threads
         self._selection = selection
+        self._choices = choices
 
     def __len__(self) -> int:
         return len(self._rows) if self._selection is None else len(self._selection)
@@ -101,9 +118,14 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Sample]:
         for start in range(0, len(self), ITERATED_AT_ONCE):
-            batch = self.read(slice(start, start + ITERATED_AT_ONCE), columns=[])
-            for place, columns in enumerate(self.table.slice(start, len(batch)).to_pylist()):
-                yield Sample({**{name: batch[name][place] for name in self.schema.field_names}, **columns})
+            yield from self.__getitems__(slice(start, start + ITERATED_AT_ONCE))
+
+    def __getitems__(self, rows: Selector) -> list[Sample]:
+        """Return the samples of these rows, read at once: what a torch DataLoader asks for, a batch at a time."""
+        chosen = self._chosen(rows)
+        fields = {name: self._decoded(name, chosen, self._threads, True) for name in self.schema.field_names}
+        columns = _take(self._rows.table, chosen).to_pylist()
+        return [Sample({**{name: arrays[place] for name, arrays in fields.items()}, **columns[place]}) for place in range(len(chosen))]
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._find(key) >= 0
@@ -170,16 +192,123 @@ class Dataset:
 
     def select(self, rows: Selector) -> Dataset:
         """Return the dataset of these rows, in the order given; nothing is copied."""
-        return Dataset(self._rows, self._reopen, io=self._io, threads=self._threads, selection=self._chosen(rows))
+        if isinstance(rows, slice):
+            choice = RowRange(*rows.indices(len(self)))
+            return self._narrowed(choice, choice.rows(self.table))
+        chosen = self._chosen(rows)
+        return Dataset(self._rows, self._reopen, io=self._io, threads=self._threads, selection=chosen, choices=(TheseRows(chosen),))
 
     def filter(self, expression: pc.Expression) -> Dataset:
         """Return the rows for which a pyarrow expression over key and columns holds: `ds.filter(pc.field("label") == 3)`."""
-        table = self.table.append_column("__row__", pa.array(np.arange(len(self))))
-        try:
-            rows = table.filter(expression)["__row__"].to_numpy()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError) as error:
-            raise SchemaError(f"the expression does not fit; columns here: {', '.join(self.table.column_names)} ({error})") from error
-        return self.select(rows)
+        rows = matching_rows(expression, self.table)
+        choice = Matching.of(expression, self.table)
+        return self.select(rows) if choice is None else self._narrowed(choice, rows)
+
+    @property
+    def splits(self) -> dict[str, Mapping[str, Any]]:
+        """The splits saved in a store, by name: what each was made with, and its parts."""
+        if not isinstance(self._rows, StoreRows):
+            return {}
+        path, made = self._rows.path, self._rows.manifest
+        tables = {name: find_saved(name, path, made).read() for name in names_in_store(path, made)}
+        return {name: {**table.facts, "parts": table.names} for name, table in tables.items()}
+
+    def split(
+        self,
+        sizes: Mapping[str, Size] | None = None,
+        *,
+        stratify: str | None = None,
+        group: str | None = None,
+        seed: int = 0,
+        name: str | os.PathLike[str] | None = None,
+        replace: bool = False,
+    ) -> dict[str, Dataset]:
+        """Return the parts of a split by name: `ds.split({"train": 0.8, "val": 0.1, "test": 0.1}, stratify="label", group="patient")`.
+
+        sizes: fractions that sum to 1, or counts that sum to all samples. stratify: a column whose every value is spread over the parts
+        as evenly as whole samples can be. group: a column whose equal values stay in one part; then sizes are met as nearly as they can
+        be. Who is in which part depends on seed and keys, not on the order of rows, so a folder and a store made of it are split alike.
+        name: saves the split too, under a name in a store (as a new version of it), or in a file named *.arrow or *.csv; `replace`
+        lets it take the place of another. Without sizes, the split of that name is read, as this version of the store has it, else as
+        the current one has it: samples that it does not know are in no part.
+
+        Warns with a SplitWarning of what could not be as asked. Raises SchemaError for an unknown column, InvalidInputError for sizes
+        that do not fit or samples without a value, DestinationExistsError where another split has the name.
+        """
+        plan = None if sizes is None else Plan.of_parts(sizes, stratify=stratify, group=group, seed=seed)
+        split, assignment = self._assigned(plan, name, replace)
+        return {part: self._part(PartRows(split, number), assignment) for number, part in enumerate(assignment.names)}
+
+    def kfold(
+        self,
+        folds: int | None = None,
+        *,
+        stratify: str | None = None,
+        group: str | None = None,
+        seed: int = 0,
+        name: str | os.PathLike[str] | None = None,
+        replace: bool = False,
+    ) -> list[tuple[Dataset, Dataset]]:
+        """Return `folds` pairs (train, test): each sample is in the test of one pair and in the train of all others.
+
+        Folds differ by one sample at most, and so does what each has of a class of `stratify`. All else is as in `split`.
+        """
+        plan = None if folds is None else Plan.of_folds(folds, stratify=stratify, group=group, seed=seed)
+        split, assignment = self._assigned(plan, name, replace)
+        if assignment.names != fold_names(len(assignment.names)):
+            raise InvalidInputError(f"the split '{name}' has the parts {', '.join(assignment.names)}, not folds; read it with split()")
+        pairs = [(PartRows(split, fold, others=True), PartRows(split, fold)) for fold in range(len(assignment.names))]
+        return [(self._part(train, assignment), self._part(test, assignment)) for train, test in pairs]
+
+    def loader(
+        self,
+        batch_size: int,
+        *,
+        shuffle: Shuffle = False,
+        seed: int = 0,
+        transforms: Sequence[Any] = (),
+        color: Color = "rgb",
+        orientation: Orientation = "apply",
+        fields: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        masks: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        drop_last: bool = False,
+        pad: bool = False,
+        weights: ArrayLike | None = None,
+        balance: str | None = None,
+        bucket: Literal["size"] | None = None,
+        window: int = WINDOW_ROWS,
+        threads: int | None = None,
+        verify: bool = True,
+        exact: bool = False,
+        on_error: OnError = "raise",
+        ahead: int = 2,
+    ) -> Loader:
+        """Return an iterable of batches: images N·H·W·C in arrays of their own, columns, keys; each pass is the next epoch.
+
+        shuffle: True is a full permutation; "window" shuffles pages, and rows within `window` rows, for data larger than memory or on
+        slow media; both depend on (seed, epoch) alone. transforms: of pixstore.loader.transforms, drawn from (seed, epoch, row), so that
+        threads, workers and ranks change nothing; Python callables of a batch come last.
+        color: "rgb" repeats grey and lays alpha over white (counted in `loader.counts`), "gray", "rgba", or "keep", which refuses a mix.
+        orientation: "apply" turns images as their EXIF data say. masks: the fields that hold labels instead of colours, resized by nearest
+        and never coloured; by default those with "mask" in their name. fields, columns: which to read, all by default.
+        rank, world_size: each row comes once over all ranks, and each rank gets as many batches; a rest is spread evenly. drop_last leaves
+        out a step that is not full; pad fills it with the epoch's first rows. weights, balance: rows are drawn with replacement, by
+        these weights or so that each value of a column comes as often. bucket="size": images of like size come together.
+        threads: how many decode, all CPUs by default. verify=False leaves the checksums out. exact=True decodes JPEGs in full before they
+        are resized. on_error="mask" keeps a bad row as zeros, with `batch.ok[i]` False. ahead: batches made in advance; 0 is none.
+        """
+        options = LoaderOptions(
+            batch_size=batch_size, shuffle=shuffle, seed=seed, transforms=transforms, color=color, orientation=orientation, fields=fields,
+            columns=columns, masks=masks, rank=rank, world_size=world_size, drop_last=drop_last, pad=pad, weights=weights, balance=balance,
+            bucket=bucket, window=window, threads=threads or self._threads, verify=verify, exact=exact, on_error=on_error, ahead=ahead,
+        )  # fmt: skip
+        return self._make_loader(options)
+
+    def _make_loader(self, options: LoaderOptions) -> Loader:
+        return Loader(self._rows, options, remake=self._make_loader, selection=self._selection, io=self._io_used)
 
     def close(self) -> None:
         """Release the files; reading again opens them."""
@@ -197,7 +326,37 @@ class Dataset:
         return f"<Dataset of {len(self):,} samples ({self.origin}); fields: {fields}; columns: {columns or 'none'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._reopen, self._io, self._threads, self._selection)
+        return _reopened, (self._reopen, self._io, self._threads, self._choices, self._fingerprint)
+
+    @property
+    def _fingerprint(self) -> tuple[int, int]:
+        """What tells that the same rows were chosen of as many."""
+        chosen = np.empty(0, np.int64) if self._selection is None else np.ascontiguousarray(self._selection)
+        return len(self._rows), codec.hash_bytes(chosen.view(np.uint8))
+
+    def _narrowed(self, choice: Choice, rows: Indices) -> Dataset:
+        """Return the dataset of these rows of this one, which `choice` chose."""
+        selection = rows if self._selection is None else self._selection[rows]
+        choices = (*self._choices, choice)
+        return Dataset(self._rows, self._reopen, io=self._io, threads=self._threads, selection=selection, choices=choices)
+
+    def _part(self, choice: PartRows, assignment: Assignment) -> Dataset:
+        return self._narrowed(choice, choice.rows_of(assignment))
+
+    def _assigned(self, plan: Plan | None, name: str | os.PathLike[str] | None, replace: bool) -> tuple[Split, Assignment]:
+        """Return a split and who is in which part: as planned, and saved where it has a name; or as saved before."""
+        split = plan or find_saved(name, self._store_path, self.store_manifest)
+        assignment = assigned(split, self.table)
+        for note in assignment.notes:
+            warnings.warn(note, SplitWarning, stacklevel=3)
+        if plan is not None and name is not None:
+            version = self.store_manifest.version if self.store_manifest else None
+            save(name, self._store_path, self.keys, assignment, facts_of(plan, version), replace=replace)
+        return split, assignment
+
+    @property
+    def _store_path(self) -> Path | None:
+        return self._rows.path if isinstance(self._rows, StoreRows) else None
 
     @cached_property
     def _io_used(self) -> Literal["map", "pread"]:
@@ -238,8 +397,14 @@ class Dataset:
         values: dict[str, Any] = {}
         for name in self.schema.field_names:
             values[name] = self._decoded(name, chosen, 1, True)[0]
-        values.update(self._rows.table.slice(int(chosen[0]), 1).to_pylist()[0])
+        place = int(chosen[0])
+        values.update({name: column[place].as_py() for name, column in self._whole_columns.items()})
         return Sample(values)
+
+    @cached_property
+    def _whole_columns(self) -> dict[str, pa.ChunkedArray]:
+        """Key and columns of all rows; finding a column in a table costs more than taking a value from it."""
+        return dict(zip(self._rows.table.column_names, self._rows.table.columns, strict=True))
 
     def _find(self, key: str) -> int:
         return int(self._find_many([key])[0])
@@ -293,70 +458,20 @@ class Dataset:
             rows = rows.tolist()
         if isinstance(rows, (list, tuple)) and rows and all(isinstance(each, str) for each in rows):
             return self._rows_of([str(each) for each in rows])
-        asked = np.asarray(rows)
-        if asked.size == 0:
-            return np.empty(0, np.int64)
-        if asked.dtype == bool:
-            if asked.shape != (len(self),):
-                raise InvalidInputError(f"a mask of shape {asked.shape} does not fit {len(self):,} samples")
-            return np.flatnonzero(asked)
-        if asked.ndim != 1 or not np.issubdtype(asked.dtype, np.integer):
-            raise InvalidInputError(f"rows must be a slice, whole numbers, keys or a mask, not {asked.dtype} of shape {asked.shape}")
-        asked = asked.astype(np.int64, copy=False)
-        lowest, highest = int(asked.min()), int(asked.max())
-        if lowest < -len(self) or highest >= len(self):
-            raise RowNotFoundError(f"row {highest if highest >= len(self) else lowest} is outside this dataset of {len(self):,} samples")
-        return np.where(asked < 0, asked + len(self), asked) if lowest < 0 else asked
+        return row_numbers(rows, len(self))
 
 
-class _OpenStore:
-    """How to open one version of a store again."""
-
-    def __init__(self, path: Path, version: int | None) -> None:
-        self.path = path
-        self.version = version
-
-    def __call__(self) -> Rows:
-        return StoreRows(self.path, self.version)
-
-
-class _OpenSource:
-    """How to open a source again."""
-
-    def __init__(self, path: Path, options: SourceOptions) -> None:
-        self.path = path
-        self.options = options
-
-    def __call__(self) -> Rows:
-        return registry.open_source(self.path, self.options)
-
-
-def open_dataset(
-    path: str | os.PathLike[str], *, version: int | None = None, label_from: str | None = None, io: Io = "auto", threads: int | None = None
+def _reopened(
+    reopen: Callable[[], Rows], io: Io, threads: int | None, choices: tuple[Choice, ...], fingerprint: tuple[int, int]
 ) -> Dataset:
-    """Open a store, or somebody else's data where it lies: a folder of images, CIFAR batches (folder or archive), LMDB, HDF5.
-
-    version: an older version of a store. label_from: "folder", a regular expression with one group, or a CSV file, for
-    folders of images. io: "map" maps files, "pread" reads them; "auto" maps except on network file systems.
-
-    Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like.
-    """
-    place = Path(path).absolute()
-    if io not in ("auto", "map", "pread"):
-        raise InvalidInputError(f"io {io!r} is none of 'auto', 'map', 'pread'")
-    if manifest.is_store(place):
-        if label_from is not None:
-            raise InvalidInputError(f"{path}: is a store, which has its own columns; label_from is for folders of images")
-        opened = StoreRows(place, version)
-        return Dataset(opened, _OpenStore(place, opened.manifest.version), io=io, threads=threads)
-    if version is not None:
-        raise InvalidInputError(f"{path}: has no versions; only stores have")
-    options = SourceOptions(label_from)
-    return Dataset(registry.open_source(place, options), _OpenSource(place, options), io=io, threads=threads)
-
-
-def _reopened(reopen: Callable[[], Rows], io: Io, threads: int | None, selection: Indices | None) -> Dataset:
-    return Dataset(reopen(), reopen, io=io, threads=threads, selection=selection)
+    """Return a dataset as it was pickled. Raises InvalidInputError where its selection would be of other rows now."""
+    dataset = Dataset(reopen(), reopen, io=io, threads=threads)
+    # Where rows came or went, choosing again may not even be possible.
+    for choice in choices if len(dataset) == fingerprint[0] else ():
+        dataset = dataset._narrowed(choice, choice.rows(dataset.table))
+    if choices and dataset._fingerprint != fingerprint:
+        raise InvalidInputError(f"{dataset.origin}: has changed, so a selection of it cannot be made again; open it and select anew")
+    return dataset
 
 
 def _take(table: pa.Table, rows: Indices) -> pa.Table:

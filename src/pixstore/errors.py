@@ -26,6 +26,7 @@ PixstoreError
 ├── StoreFullError            no space left (also OSError)
 ├── ReadOnlyError             the store or its folder cannot be written (also OSError)
 ├── WriterClosedError         the writer is closed or was stopped by an earlier error
+├── WorkerDiedError           a process that made batches ended before its work did (also RuntimeError)
 └── DependencyError           a library that this needs is not installed (also ImportError)
 
 A message has three parts: what happened, the value, what to do.
@@ -169,6 +170,10 @@ class ReadOnlyError(PixstoreError, OSError):
 
 class WriterClosedError(PixstoreError):
     """The writer is closed, or an earlier error stopped it."""
+
+
+class WorkerDiedError(PixstoreError, RuntimeError):
+    """A process that made batches ended before its work did."""
 
 
 class DependencyError(PixstoreError, ImportError):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from pixstore.headers import RecordFailedError
+from pixstore.headers import ORIENTATION_TAG, RecordFailedError
 from pixstore.schema import Format
 
 ALLOWED = ("BMP", "GIF", "PPM", "TIFF", "WEBP")
 """The only formats that Pillow is asked to decode; all others are attack surface."""
+HAVE_ORIENTATION = ("webp",)
 MAX_PIXELS = 178_956_970
 IMAGE_MAGIC = (b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD_BYTES = 512
@@ -39,21 +41,37 @@ NOT_IMAGES = (
     (b"\xff\x4f\xff\x51", "unsupported", "JPEG 2000 is not decoded: convert it to PNG or TIFF"),
 )
 
+T = TypeVar("T")
+
 _pillow_lock = threading.Lock()
 
 
 def describe(data: bytes) -> Format:
     """Return codec, shape and dtype of an image in one of the allowed formats. Raises RecordFailedError."""
     _refuse_other_bytes(data)
-    pixels, name = _load(data, ALLOWED)
+    pixels, name = _load(data, ALLOWED, _pixels)
     return Format(name.lower(), pixels.shape, pixels.dtype.name)
 
 
-def decode(data: bytes, codec: str) -> NDArray[Any]:
+def decode(data: bytes, codec: str, *, cmyk_as_rgb: bool = False) -> NDArray[Any]:
     """Return the pixels, H·W or H·W·C, of an image in the format that `codec` names. Raises RecordFailedError."""
     if codec.upper() not in ALLOWED:
         raise RecordFailedError("unsupported", f"codec {codec!r} is not known")
-    return _load(data, (codec.upper(),))[0]
+    return _load(data, (codec.upper(),), _colours if cmyk_as_rgb else _pixels)[0]
+
+
+def orientation(data: bytes, codec: str) -> int:
+    """Return the EXIF orientation that the decoded pixels still have, 1 to 8; 1 where none is stated or the image is damaged.
+
+    Pillow turns a TIFF upright when it decodes it, and reads EXIF data from no other of these formats but WebP.
+    """
+    if codec not in HAVE_ORIENTATION:
+        return 1
+    try:
+        found = _load(data, (codec.upper(),), lambda image: image.getexif().get(ORIENTATION_TAG))[0]
+    except RecordFailedError:
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _refuse_other_bytes(data: bytes) -> None:
@@ -84,8 +102,11 @@ def _refuse_text(head: bytes) -> None:
     raise RecordFailedError("corrupt", f"not an image (starts with {shown})")
 
 
-def _load(data: bytes, allowed: tuple[str, ...]) -> tuple[NDArray[Any], str]:
-    """Return the pixels and Pillow's name of the format. Warnings are errors; the lock is there because filters are global."""
+def _load(data: bytes, allowed: tuple[str, ...], look: Callable[[Image.Image], T]) -> tuple[T, str]:
+    """Return what is looked for in the image, and Pillow's name of the format.
+
+    Warnings are errors; the lock is there because filters are global.
+    """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RecordFailedError("unsupported", "not read while PIL.ImageFile.LOAD_TRUNCATED_IMAGES hides damage: set it to False")
     try:
@@ -95,7 +116,7 @@ def _load(data: bytes, allowed: tuple[str, ...]) -> tuple[NDArray[Any], str]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=allowed) as image:
                 _check(image)
-                return _pixels(image), str(image.format)
+                return look(image), str(image.format)
     except (RecordFailedError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -121,6 +142,10 @@ def _bits_per_sample(image: Image.Image) -> int:
         largest = image.tile[0].args[-1]  # type: ignore[attr-defined]
         return 16 if isinstance(largest, int) and largest > 255 else 8
     return 8
+
+
+def _colours(image: Image.Image) -> NDArray[Any]:
+    return _pixels(image.convert("RGB") if image.mode == "CMYK" else image)
 
 
 def _pixels(image: Image.Image) -> NDArray[Any]:

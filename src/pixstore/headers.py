@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 RAW, RAW_PLANAR, PNG, JPEG, OTHER = 0, 1, 2, 3, 255
@@ -15,6 +15,8 @@ MOST_DEFLATED = 1032
 PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 JUNK_BYTES = 1 << 16
+EXIF = b"Exif\0\0"
+ORIENTATION_TAG, EXIF_SHORT = 0x0112, 3
 JPEG_HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 JPEG_FRAMES = {*JPEG_HUFFMAN_FRAMES, 0xC9, 0xCA}
 JPEG_OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
@@ -39,13 +41,14 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says of the decoded image; palettes count as expanded."""
+    """What a header says of the decoded image; palettes count as expanded, the orientation is not applied."""
 
     codec: int
     height: int = 0
     width: int = 0
     channels: int = 0
     sample_bytes: int = 0
+    orientation: int = 1
 
 
 def png_chunks(record: Record) -> Iterator[tuple[bytes, int, int]]:
@@ -87,12 +90,14 @@ def _png_header(record: Record) -> Header:
     width, height, depth, colour, _ = png_ihdr(record)
     if height * ((width * depth * PNG_SAMPLES[colour] + 7) // 8) // MOST_DEFLATED > record.size:
         raise RecordFailedError("corrupt", f"PNG: {record.size} bytes cannot hold {width} x {height} pixels")
-    channels, has_palette = 3 if colour == 3 else PNG_SAMPLES[colour], colour != 3
+    orientation, channels, has_palette = 1, 3 if colour == 3 else PNG_SAMPLES[colour], colour != 3
     for name, start, length in png_chunks(record):
         if name == b"PLTE":
             has_palette = True
         elif name == b"tRNS" and colour == 3:
             channels = 4
+        elif name == b"eXIf":
+            orientation = exif_orientation(_within(record, start, length))
         elif name == b"acTL" and int.from_bytes(record.read(start, min(length, 4)), "big") > 1:
             raise RecordFailedError("unsupported", "animated PNG: only single images are stored")
         elif name in (b"IDAT", b"IEND"):
@@ -101,11 +106,11 @@ def _png_header(record: Record) -> Header:
         raise RecordFailedError("corrupt", "PNG without pixels")
     if not has_palette:
         raise RecordFailedError("corrupt", "PNG without its palette")
-    return Header(PNG, height, width, channels, depth // 8 or 1)
+    return Header(PNG, height, width, channels, depth // 8 or 1, orientation)
 
 
 def _jpeg_header(record: Record, max_pixels: int) -> Header:
-    position = 2
+    position, exif = 2, None
     while position + 4 <= record.size:
         marker, kind, length = struct.unpack(">BBH", record.read(position, 4))
         if marker != 0xFF or kind == 0xFF:
@@ -118,12 +123,39 @@ def _jpeg_header(record: Record, max_pixels: int) -> Header:
             raise RecordFailedError("unsupported", "JPEG of a lossless, hierarchical or arithmetic kind")
         elif kind in JPEG_FRAMES:
             header = _jpeg_frame(record.read(position + 4, 6))
-            _check_size(header.width, header.height, max_pixels)
+            check_size(header.height, header.width, max_pixels)
             _check_jpeg_bytes(record.size, kind, header)
-            return header
+            return replace(header, orientation=exif_orientation(exif or b""))
         else:
+            if kind == 0xE1 and exif is None and record.read(position + 4, len(EXIF)) == EXIF:
+                exif = _within(record, position + 4 + len(EXIF), length - 2 - len(EXIF))
             position += 2 + length
     raise RecordFailedError("corrupt", f"truncated JPEG: no image header in {record.size} bytes")
+
+
+def _within(record: Record, start: int, count: int) -> bytes:
+    """Return these bytes, none where they end beyond the record."""
+    return record.read(start, count) if count > 0 and start + count <= record.size else b""
+
+
+def exif_orientation(tiff: bytes) -> int:
+    """Return the orientation in EXIF data, 1 to 8; 1 where none is stated or the data are damaged.
+
+    EXIF is a TIFF header and a directory of entries (tag, type, count, value), in either byte order; see EXIF 2.32, 4.6.4.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
+        for number in range(entries):
+            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, directory + 2 + 12 * number)
+            if tag == ORIENTATION_TAG:
+                return value if (kind, count) == (EXIF_SHORT, 1) and 1 <= value <= 8 else 1
+    except struct.error:  # a place beyond the end
+        pass
+    return 1
 
 
 def _distance_to_marker(junk: bytes) -> int:
@@ -155,14 +187,15 @@ def read_header(record: Record, max_pixels: int) -> Header:
     magic = record.read(0, 8)
     if magic == PNG_SIGNATURE:
         width, height, *_ = png_ihdr(record)
-        _check_size(width, height, max_pixels)
+        check_size(height, width, max_pixels)
         return _png_header(record)
     if magic[:3] == b"\xff\xd8\xff":
         return _jpeg_header(record, max_pixels)
     return Header(OTHER)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(height: int, width: int, max_pixels: int) -> None:
+    """Raise RecordFailedError for an image of no pixels, or of more than the limit."""
     if not width or not height:
         raise RecordFailedError("unsupported", f"image of width {width} and height {height}")
     if width * height > max_pixels:

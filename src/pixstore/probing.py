@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -13,7 +13,7 @@ from pixstore import formats
 from pixstore.core import core
 from pixstore.errors import BadRow
 from pixstore.headers import JPEG, OTHER, PNG, RecordFailedError
-from pixstore.records import Failure, bad_rows, core_place, good_mask, record_error, take
+from pixstore.records import Failure, Io, bad_rows, core_place, good_mask, record_error, take
 from pixstore.rows import Buffer, Records
 from pixstore.schema import Format
 
@@ -59,7 +59,7 @@ def probe_all(records: Records) -> tuple[Records, list[Failure]]:
 
 def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
     """Return the formats found, the number of each record's format among them, and what failed."""
-    codecs, shapes, sample_bytes, failures = core().probe(core_place(records.place))
+    codecs, shapes, sample_bytes, _, failures = core().probe(core_place(records.place))
     failures = list(failures)
     first, inverse = _distinct(codecs, shapes, sample_bytes)
     found = [_format(int(codecs[index]), shapes[index].tolist(), int(sample_bytes[index])) for index in first.tolist()]
@@ -69,6 +69,33 @@ def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], l
     for start in range(0, len(others), FETCHED_AT_ONCE):
         _probe_others(records, others[start : start + FETCHED_AT_ONCE], found, number, failures)
     return found, number, sorted(failures)
+
+
+def orientations(records: Records, *, threads: int | None = None, io: Io = "map") -> Codes:
+    """Return the EXIF orientation (1 to 8) of each record's pixels; 1 where none is stated, or where the record cannot be read.
+
+    Only headers of PNG and JPEG and whole WebP records are read; other formats have none, or are decoded upright (TIFF).
+    """
+    found = np.ones(len(records), np.uint8)
+    in_header = _rows_of(records, NAMES.values())
+    if len(in_header):
+        place = core_place(records.place if len(in_header) == len(records) else take(records, in_header).place)
+        found[in_header] = core().probe(place, threads=threads or 0, io=io)[3]
+    others = _rows_of(records, formats.HAVE_ORIENTATION)
+    for start in range(0, len(others), FETCHED_AT_ONCE):
+        taken = take(records, others[start : start + FETCHED_AT_ONCE])
+        stored, _ = core().fetch(core_place(taken.place), threads=threads or 0, io=io)
+        for row, data, number in zip(others[start:].tolist(), stored, taken.format.tolist(), strict=False):
+            found[row] = formats.orientation(data, records.formats[number].codec or "")
+    return found
+
+
+def _rows_of(records: Records, codecs: Collection[str]) -> NDArray[np.int64]:
+    used = np.unique(records.format).tolist()
+    wanted = [number for number in used if records.formats[number].codec in codecs]
+    if len(wanted) == len(used):
+        return np.arange(len(records))
+    return np.flatnonzero(np.isin(records.format, wanted)) if wanted else np.zeros(0, np.int64)
 
 
 def _distinct(codecs: Codes, shapes: NDArray[np.int32], sample_bytes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -61,6 +61,12 @@ class Slices:
 Place: TypeAlias = Extents | Slices | list[Buffer]
 
 
+def arrow_rows(rows: Indices) -> pa.Array:
+    """Return row numbers as Arrow takes them; nothing is copied where they lie in one piece."""
+    # pa.array() of an ndarray imports numpy.ma, which takes longer than everything else that a first batch needs.
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
+
+
 @dataclass(frozen=True)
 class Records:
     """The stored records of one field for n rows, and all that is needed to turn them into arrays.

@@ -75,11 +75,18 @@ class Batch(_Named):
     def __init__(self, values: Mapping[str, Any], count: int, *, ok: NDArray[np.bool_] | None = None, bad: tuple[BadRow, ...] = ()) -> None:
         super().__init__(values)
         self._count = count
-        self.ok = np.ones(count, np.bool_) if ok is None else ok
+        self._ok = ok
         self.bad = bad
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def ok(self) -> NDArray[np.bool_]:
+        """Which rows are good."""
+        if self._ok is None:
+            self._ok = np.ones(self._count, np.bool_)
+        return self._ok
 
     def __repr__(self) -> str:
         return f"Batch of {self._count} ({super().__repr__().partition('(')[2]}"
@@ -88,7 +95,7 @@ class Batch(_Named):
 def _brief(value: Any) -> str:
     if isinstance(value, Deferred):
         return "…"
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{'·'.join(map(str, value.shape))} {value.dtype}"
     if isinstance(value, list):
         return f"[{len(value)} values]"

@@ -17,42 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore import codec
 from pixstore.errors import CorruptStoreError, StoreTruncatedError
 from pixstore.keys import CountedKeys, Index, KeyIndex
 from pixstore.manifest import ShardEntry, ShardFile
-from pixstore.rows import Extents, Indices
-from pixstore.schema import KEY, Format, Schema, sound_format
+from pixstore.record_table import FOLDER, RECORD_TYPES, RecordTable, record_type
+from pixstore.rows import Indices
+from pixstore.schema import KEY, Format, Schema
 
-FOLDER = "shards"
 TILE_BYTES = 16 << 20
-
-MOST_EXPANSION = {"raw": 1, "png": 1 << 14, "jpeg": 1 << 14}
-"""How many bytes of pixels a stored byte can become: deflate reaches 1,032 and a byte for each row, JPEG about 1,400."""
-
-MOST_SMALL = 127
-"""How many distinct values an int8 index tells apart."""
-
-
-def record_type(paths: int) -> pa.DataType:
-    """Return the type of a field's records where they lie in so many files: small stores of small images pay for every byte of it."""
-    file = pa.int8() if paths <= MOST_SMALL else pa.int32()
-    return pa.struct([
-        ("file", pa.dictionary(file, pa.string())),
-        ("offset", pa.int64()),
-        ("length", pa.int64()),
-        ("checksum", pa.uint64()),
-        ("codec", pa.dictionary(pa.int8(), pa.string())),
-        ("shape", pa.list_(pa.int32())),
-        ("dtype", pa.dictionary(pa.int8(), pa.string())),
-    ])  # fmt: skip
-
-
-RECORD_TYPES = (record_type(0), record_type(MOST_SMALL + 1))
-PARTS = tuple(each.name for each in RECORD_TYPES[0])
 
 
 @dataclass(frozen=True)
@@ -108,67 +83,6 @@ def _dictionary(values: Sequence[str | None], index: pa.Array) -> tuple[pa.Array
     distinct = sorted({value for value in values if value is not None})
     places = pa.array([distinct.index(value) if value is not None else None for value in values], pa.int8())
     return places.take(index), pa.array(distinct, pa.string())
-
-
-class RecordTable:
-    """One field's records in an opened table, as NumPy views of the mapped file."""
-
-    def __init__(self, array: pa.StructArray, path: Path) -> None:
-        """Raise CorruptStoreError, naming the table's `path`, where a file lies outside the store or a record nowhere."""
-        children = {name: array.field(index) for index, name in enumerate(PARTS)}
-        if any(children[name].null_count for name in ("offset", "length", "checksum")):
-            raise CorruptStoreError(f"{path}: a record without offset, length or checksum")
-        _check_paths(children["file"].dictionary, path)
-        self.file = children["file"].indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-        self.paths = children["file"].dictionary
-        self.offset = children["offset"].to_numpy()
-        self.length = children["length"].to_numpy()
-        self.checksum = children["checksum"].to_numpy()
-        self.present = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
-        self._codec, self._shape, self._dtype = children["codec"], children["shape"], children["dtype"]
-        self._path = path
-        located = self.file[self.present] >= 0 if self.present is not None else self.file >= 0
-        self.is_located = bool(located.all())
-        """Whether extents find every record; an engine without extents has none that they find."""
-        if not self.is_located and located.any():
-            raise CorruptStoreError(f"{path}: a record that lies in no file")
-
-    def formats(self, rows: Indices) -> tuple[list[Format], NDArray[np.int32]]:
-        """Return the distinct formats of these rows, and which of them each row has."""
-        index = pa.array(rows)
-        struct = pa.table({
-            "codec": self._codec.take(index).cast(pa.string()),
-            "dtype": self._dtype.take(index).cast(pa.string()),
-            # Grouping takes no lists; a shape as text is as distinct as the shape.
-            "shape": pc.binary_join(self._shape.take(index).cast(pa.list_(pa.string())), ","),
-        })  # fmt: skip
-        distinct = struct.group_by(struct.column_names, use_threads=False).aggregate([]).to_pylist()
-        places = {tuple(each.values()): place for place, each in enumerate(distinct)}
-        try:
-            formats = [sound_format(each["codec"], _parse_shape(each["shape"]), each["dtype"]) for each in distinct]
-        except (ValueError, TypeError) as error:
-            raise CorruptStoreError(f"{self._path}: {error}") from error
-        if len(places) == 1:
-            return formats, np.zeros(len(rows), np.int32)
-        columns = [struct.column(name).to_pylist() for name in distinct[0]]
-        return formats, np.fromiter((places[each] for each in zip(*columns, strict=True)), np.int32, len(rows))
-
-
-def impossible_places(formats: Sequence[Format], index: NDArray[np.int32] | None, length: NDArray[np.int64]) -> Indices:
-    """Return the places of records that are too short to be what their table says, found before memory is taken for them.
-
-    `formats[index[i]]` is the format of record i; `index` is None where all have the first one.
-    """
-    impossible = np.zeros(len(length), np.bool_)
-    for number, each in enumerate(formats):
-        if each.is_known and each.codec in MOST_EXPANSION:
-            wrong = length * MOST_EXPANSION[each.codec] < each.decoded_bytes
-            impossible |= wrong if index is None else wrong & (index == number)
-    return np.flatnonzero(impossible)
-
-
-def _parse_shape(text: str | None) -> tuple[int, ...] | None:
-    return None if text is None else tuple(int(each) for each in text.split(",") if each)
 
 
 class Shard:
@@ -313,27 +227,3 @@ def check_digests(data: NDArray[np.uint8], path: Path, file: ShardFile) -> None:
         return
     bad = next((tile for tile, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), min(len(found), len(expected)))
     raise CorruptStoreError(f"{path}: damaged within {TILE_BYTES:,} bytes from byte {bad * TILE_BYTES:,} (its digest does not match)")
-
-
-def _check_paths(paths: pa.Array, path: Path) -> None:
-    inside = pc.and_(pc.starts_with(paths, f"{FOLDER}/"), pc.invert(pc.match_substring_regex(paths, r"(^|/)\.\.(/|$)|\x00")))
-    if paths.null_count or not pc.all(inside, min_count=0).as_py():
-        raise CorruptStoreError(f"{path}: names a file outside the store: {paths.filter(pc.invert(inside)).to_pylist()[:1]}")
-
-
-def extents_of(records: RecordTable, rows: Indices, root: str) -> Extents:
-    """Return where these rows' records lie; `root` ends with a separator."""
-    file = records.file[rows]
-    if len(records.paths) == 1:
-        paths = [root + records.paths[0].as_py()]
-        return Extents(paths, np.zeros(len(rows), np.uint32), records.offset[rows], records.length[rows])
-    used, place = np.unique(file, return_inverse=True)
-    paths = [root + each for each in records.paths.take(pa.array(used)).to_pylist()]
-    return Extents(paths, place.astype(np.uint32), records.offset[rows], records.length[rows])
-
-
-def missing_places(records: RecordTable | None, rows: Indices) -> Indices:
-    """Return which of these rows have no record in this field, as places in `rows`."""
-    if records is None:
-        return np.arange(len(rows))
-    return np.flatnonzero(~records.present[rows]) if records.present is not None else np.empty(0, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +28,8 @@ class SourceOptions:
 
     label_from: str | None = None
     """"folder", a regular expression with one group, or a CSV file with key and label."""
+    progress: Callable[[int, int, int], None] | None = field(default=None, compare=False)
+    """Called as `progress(done, 0, 0)` with the files found so far, while a folder is listed."""
 
 
 @dataclass

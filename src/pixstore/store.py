@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,9 +15,14 @@ from pixstore import codec, registry
 from pixstore.engine import ShardReader
 from pixstore.errors import BadRow, CorruptRecordError, MissingRecordError
 from pixstore.manifest import Manifest, load
+from pixstore.record_table import FOLDER, RecordTable, extents_of, impossible_places, missing_places
 from pixstore.rows import Buffer, Extents, Indices, Records
 from pixstore.schema import KEY, Field, Format, Schema
-from pixstore.shard import FOLDER, RecordTable, Shard, extents_of, impossible_places, missing_places
+from pixstore.shard import Shard
+from pixstore.uniform import ASKED_TO_ALL, Stretch, UniformRecords, take_keys, uniform_records
+
+FEW_ROWS = 1 << 16
+"""So many are copied in less than a millisecond."""
 
 
 class StoreRows:
@@ -30,6 +36,8 @@ class StoreRows:
         self._root = f"{path}{os.sep}"
         self._readers: dict[int, ShardReader] = {}
         self._everywhere: dict[str, bool] = {}
+        self._uniforms: dict[str, UniformRecords | None] = {}
+        self._asked: dict[str, int] = {}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -49,6 +57,10 @@ class StoreRows:
 
         Raises MissingRecordError naming the rows that have no record in this field.
         """
+        uniform = self._uniform(field, len(rows))
+        if uniform is not None:
+            self._require_possible(rows, uniform.impossible(rows))
+            return uniform.locate(rows, lambda number: self._name(int(rows[number])))
         parts = list(self._parts(field, rows))
         if any(records is not None and not records.is_located for _, records, _, _ in parts):
             return None
@@ -104,10 +116,29 @@ class StoreRows:
             return
         owners = np.searchsorted(self._starts, rows, "right") - 1
         order = np.argsort(owners, kind="stable")
-        numbers, begins = np.unique(owners[order], return_index=True)
-        for number, places in zip(numbers.tolist(), np.split(order, begins[1:]), strict=False):
-            shard = self.shards[number]
+        stops = np.cumsum(np.bincount(owners, minlength=len(self.shards))).tolist()
+        for number, (start, stop) in enumerate(itertools.pairwise([0, *stops])):
+            if start == stop:
+                continue
+            shard, places = self.shards[number], order[start:stop]
             yield number, shard.records(field), shard.local(rows[places] - self._starts[number]), places
+
+    def _uniform(self, field: str, asked: int) -> UniformRecords | None:
+        """Return all records of the field as arrays, where each shard has one format of it and enough rows were asked for."""
+        if field not in self._uniforms:
+            self._asked[field] = self._asked.get(field, 0) + asked
+            # Arrays of several shards are copies.
+            if len(self.shards) > 1 and self._asked[field] * ASKED_TO_ALL < len(self) - FEW_ROWS:
+                return None
+            name = self.schema.field(field).name
+            shards = [(shard, shard.records(name), shard.entry.formats.get(name)) for shard in self.shards]
+            stretches = [
+                Stretch(records, known, shard.whole[KEY], shard.rows)
+                for shard, records, known in shards
+                if records is not None and known is not None
+            ]
+            self._uniforms[field] = uniform_records(name, stretches, self._root) if len(stretches) == len(shards) else None
+        return self._uniforms[field]
 
     def _records(
         self,
@@ -118,29 +149,25 @@ class StoreRows:
     ) -> Records:
         formats: dict[Format, int] = {}
         format_index = np.zeros(len(rows), np.int32)
-        checksum = np.empty(len(rows), np.uint64)
+        checksum, seed = np.empty(len(rows), np.uint64), np.empty(len(rows), np.uint64)
         impossible: list[int] = []
         for number, records, local, places in parts:
             assert records is not None, "rows without a record were refused before"
-            uniform = self.shards[number].entry.formats.get(field)
+            shard = self.shards[number]
+            uniform = shard.entry.formats.get(field)
             found, index = ([uniform], None) if uniform is not None else records.formats(local)
             known = np.array([formats.setdefault(each, len(formats)) for each in found], np.int32)
             format_index[places] = known[0] if index is None else known[index]
             checksum[places] = records.checksum[local]
+            seed[places] = codec.seeds(field, take_keys(shard.whole[KEY], local))
             impossible.extend(places[impossible_places(found, index, records.length[local])].tolist())
-        if impossible:
-            bad = [BadRow(*self._name(int(rows[each])), "is too short for the shape that its table states") for each in sorted(impossible)]
-            raise CorruptRecordError(f"{len(bad)} of {len(rows)} images cannot be read", bad)
-        seed = codec.seeds(field, self._keys(rows))
+        self._require_possible(rows, impossible)
         return Records(place, list(formats), format_index, lambda number: self._name(int(rows[number])), checksum, seed)
 
-    def _keys(self, rows: Indices) -> pa.Array:
-        column = self.table[KEY]
-        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
-            taken = column.slice(int(rows[0]), len(rows))
-        else:
-            taken = column.take(pa.array(rows))
-        return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
+    def _require_possible(self, rows: Indices, impossible: Sequence[int] | Indices) -> None:
+        if len(impossible):
+            bad = [BadRow(*self._name(int(rows[each])), "is too short for the shape that its table states") for each in sorted(impossible)]
+            raise CorruptRecordError(f"{len(bad)} of {len(rows)} images cannot be read", bad)
 
     def _name(self, row: int) -> tuple[int, str, str]:
         number = int(np.searchsorted(self._starts, row, "right")) - 1

@@ -17,9 +17,10 @@ from pixstore.columns import column_array
 from pixstore.engine import FieldRecords
 from pixstore.incoming import ABSENT, Incoming, joined
 from pixstore.manifest import ShardEntry
+from pixstore.record_table import FOLDER, extents_of, missing_places
 from pixstore.rows import Indices, Place, Records
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import FOLDER, RecordColumns, Shard, extents_of, missing_places
+from pixstore.shard import RecordColumns, Shard
 from pixstore.store import shard_schema
 
 

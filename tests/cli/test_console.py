@@ -89,3 +89,31 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys
         meter.update(50, 100, 10)
     said = capsys.readouterr().err
     assert "writing [bold]" in said and "50 %" in said and "images/s" in said
+
+
+def test_what_is_counted_first_is_no_share_and_no_part_of_the_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with Meter("converting") as meter:
+        for done, total in ((500, 0), (10, 60), (20, 60)):
+            now += 10.0
+            meter.update(done, total)
+    assert capsys.readouterr().err.splitlines() == [
+        "converting: 500 samples found, 50 samples/s",
+        "converting: 10 of 60 samples, 1 samples/s, 50.0 s left",
+        "converting: 20 of 60 samples, 1 samples/s, 40.0 s left",
+    ]
+
+
+def test_listing_a_large_folder_shows_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
+    for number in range(8200):
+        (tmp_path / f"{number}.png").touch()
+    assert len(console.open_dataset(str(tmp_path))) == 8200
+    assert capsys.readouterr().err.startswith("listing: 8,192 files found, ")
+    console.open_dataset(str(tmp_path), quiet=True)
+    assert capsys.readouterr().err == ""

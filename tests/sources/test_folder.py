@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from pixstore.errors import InvalidInputError, LabelMismatchError, NotAStoreError
 from pixstore.rows import WHOLE_FILE, Extents
 from pixstore.source import SourceOptions
+from pixstore.sources import kept_scans
 from pixstore.sources.folder import ImageFolder
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -155,16 +156,43 @@ def test_a_folder_whose_images_cannot_be_used_says_so(tmp_path: Path) -> None:
         open_folder(tmp_path)
 
 
-def test_two_thousand_files_open_without_much_work(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for number in range(1_000):
-            os.close(os.open(tmp_path / name / f"{number:05}.png", os.O_CREAT | os.O_WRONLY))
-    begin = time.process_time()
-    source = open_folder(tmp_path)
-    assert len(source) == 2_000
-    # 100,000 files should open in about 1.5 s, these in a fiftieth of that; the rest is patience with a slow machine.
-    assert time.process_time() - begin < 0.3
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 20 × 1,000 files, links to one file each."""
+    root = tmp_path_factory.mktemp("many")
+    for number in range(20):
+        first = fill(root, f"class{number:02}/0000.png") / f"class{number:02}" / "0000.png"
+        for place in range(1, 1000):
+            os.link(first, first.with_name(f"{place:04}.png"))
+    return root
+
+
+def test_twenty_thousand_files_open_without_an_object_for_each(many: Path) -> None:
+    # What is imported, compiled or remembered at a first time is not counted.
+    open_folder(many)
+    before = sys.getallocatedblocks()
+    source = open_folder(many)
+    source.locate("image", np.array([5, 19_999, 7]))
+    assert sys.getallocatedblocks() - before < 1000
+    assert len(source) == 20_000 and source.table["label"].to_pylist() == [row // 1000 for row in range(20_000)]
+
+
+def test_a_large_folder_tells_how_far_its_listing_is(many: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+    ImageFolder.open(many, SourceOptions(progress=lambda *each: told.append(each)))
+    assert told == [(9000, 0, 0), (18_000, 0, 0)]
+
+
+def test_a_large_folder_is_scanned_once(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("PIXSTORE_LISTINGS")
+    monkeypatch.setattr(kept_scans, "SETTLED_NS", 0)
+    told: list[int] = []
+    options = SourceOptions(progress=lambda files, total, count: told.append(files))
+    first = ImageFolder.open(many, options)
+    assert len(told) == 2 and len(list(tmp_path.rglob("*.arrow"))) == 1
+    second = ImageFolder.open(many, options)
+    assert len(told) == 2 and second.table.equals(first.table) and second.schema == first.schema
 
 
 def test_folders_of_others_open(shared_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is an image below a folder, what is left out and why, and keys that no two files share."""
+"""What is an image below a folder, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pixstore.sources.listing import has_image, is_image_name, key_of, list_images, name_of
+from pixstore.sources.listing import has_image, list_images
+
+
+def images(root: Path) -> list[str]:
+    return list_images(root).names()
 
 
 def reasons(root: Path) -> dict[str, str]:
@@ -20,7 +22,7 @@ def test_images_are_found_at_every_depth_and_sorted(tmp_path: Path) -> None:
     for name in ("b.JPG", "a/z.png", "a/b/c/d.webp", "a.tiff", "Z.jpeg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert list_images(tmp_path).images == ["Z.jpeg", "a.tiff", "a/b/c/d.webp", "a/z.png", "b.JPG"]
+    assert images(tmp_path) == ["Z.jpeg", "a.tiff", "a/b/c/d.webp", "a/z.png", "b.JPG"]
 
 
 def test_junk_is_counted_with_its_reason(tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_junk_is_counted_with_its_reason(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "a.png").touch()
-    assert list_images(tmp_path).images == []
+    assert images(tmp_path) == []
     assert reasons(tmp_path) == {
         ".DS_Store": "hidden or system file",
         ".git/": "hidden or system folder",
@@ -60,7 +62,7 @@ def test_links_are_followed_inside_the_folder_only(tmp_path: Path) -> None:
     }
     for name, target in targets.items():
         (root / name).symlink_to(target)
-    assert list_images(root).images == ["good.png", "inner/a.png"]
+    assert images(root) == ["good.png", "inner/a.png"]
     leaves = "a link that leaves the folder; links outside are not followed"
     assert reasons(root) == {
         "out.png": leaves,
@@ -77,7 +79,7 @@ def test_special_files_are_left_out_without_being_opened(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "fifo.png")
     (tmp_path / "to-fifo.png").symlink_to("fifo.png")
     (tmp_path / "folder.png").mkdir()
-    assert list_images(tmp_path).images == []
+    assert images(tmp_path) == []
     assert reasons(tmp_path) == {
         "fifo.png": "not a regular file but a FIFO",
         "to-fifo.png": "a link to something that is no regular file",
@@ -88,35 +90,16 @@ def test_special_files_are_left_out_without_being_opened(tmp_path: Path) -> None
 def test_what_may_not_be_read_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch(0)
     (tmp_path / "closed").mkdir(0)
-    assert list_images(tmp_path).images == []
+    assert images(tmp_path) == []
     assert reasons(tmp_path) == {"a.png": "cannot be read: permission denied", "closed/": "folder cannot be listed: Permission denied"}
 
 
 def test_a_name_that_is_not_utf8_has_a_key_of_valid_text(tmp_path: Path) -> None:
     name = b"caf\xe9.png"
     (tmp_path / os.fsdecode(name)).touch()
-    found = list_images(tmp_path).images
-    assert [key_of(each) for each in found] == ["caf%E9.png"]
-    assert os.fsencode(name_of("caf%E9.png")) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "key"), [("100%.png", "100%.png"), ("a%20b.png", "a%20b.png"), ("a%E9.png", "a%25E9.png"), ("é\n.png", "é\n.png")]
-)
-def test_a_name_of_text_is_its_own_key_unless_it_looks_like_an_escape(name: str, key: str) -> None:
-    assert key_of(name) == key
-
-
-@given(st.binary(max_size=30) | st.text(alphabet="%25EFabé\n", max_size=20).map(str.encode))
-def test_keys_are_valid_text_and_lead_back_to_their_name(name: bytes) -> None:
-    key = key_of(os.fsdecode(name))
-    key.encode("utf-8")
-    assert os.fsencode(name_of(key)) == name
-
-
-def test_the_suffix_decides_what_is_an_image() -> None:
-    names = ("a.png", "a.PNG", "a.b.jpeg", "png", ".png", "a.txt", "a.")
-    assert [is_image_name(name) for name in names] == [True, True, True, False, False, False, False]
+    found = list_images(tmp_path)
+    assert found.keys.to_pylist() == ["caf%E9.png"]
+    assert [os.fsencode(each) for each in found.names()] == [name]
 
 
 def test_an_image_is_found_in_depth_and_none_where_there_is_none(tmp_path: Path) -> None:

@@ -134,6 +134,18 @@ int pixstore_jpeg_begin(struct pixstore_jpeg_decoder *decoder, const unsigned ch
   return OK;
 }
 
+/* Read up to row `end` into rows of row_bytes, of which the first is row `first` of the image. */
+static void read_rows(struct jpeg_decompress_struct *info, unsigned char *out, size_t row_bytes, JDIMENSION first, JDIMENSION end) {
+  while (info->output_scanline < end) {
+    JSAMPROW rows[16];
+    JDIMENSION wanted = end - info->output_scanline;
+
+    if (wanted > 16) wanted = 16;
+    for (JDIMENSION i = 0; i < wanted; i++) rows[i] = out + (info->output_scanline - first + (size_t)i) * row_bytes;
+    jpeg_read_scanlines(info, rows, wanted);
+  }
+}
+
 /* Decode the image that was begun into height rows of width * channels bytes. */
 int pixstore_jpeg_pixels(struct pixstore_jpeg_decoder *decoder, unsigned char *out) {
   struct jpeg_decompress_struct *info = &decoder->info;
@@ -141,15 +153,27 @@ int pixstore_jpeg_pixels(struct pixstore_jpeg_decoder *decoder, unsigned char *o
 
   if (setjmp(decoder->errors.back)) return decoder->errors.kind;
   jpeg_start_decompress(info);
-  while (info->output_scanline < info->output_height) {
-    JSAMPROW rows[16];
-    JDIMENSION wanted = info->output_height - info->output_scanline;
-
-    if (wanted > 16) wanted = 16;
-    for (JDIMENSION i = 0; i < wanted; i++) rows[i] = out + (info->output_scanline + (size_t)i) * row_bytes;
-    jpeg_read_scanlines(info, rows, wanted);
-  }
+  read_rows(info, out, row_bytes, 0, info->output_height);
   jpeg_finish_decompress(info);
+  return OK;
+}
+
+/* Decode rows top to top + height of the image at 1/denominator of its size, with columns left to left + width or a few more: left and
+ * width tell which. What lies behind the last row is not looked at. out has capacity bytes. */
+int pixstore_jpeg_region(struct pixstore_jpeg_decoder *decoder, unsigned denominator, unsigned top, unsigned height, unsigned *left,
+                         unsigned *width, unsigned char *out, size_t capacity) {
+  struct jpeg_decompress_struct *info = &decoder->info;
+  size_t row_bytes;
+
+  if (setjmp(decoder->errors.back)) return decoder->errors.kind;
+  info->scale_num = 1;
+  info->scale_denom = denominator;
+  jpeg_start_decompress(info);
+  if (*width < info->output_width) jpeg_crop_scanline(info, left, width);
+  row_bytes = (size_t)info->output_width * (size_t)info->num_components;
+  if (*width != info->output_width || row_bytes * height > capacity) ERREXIT(info, JERR_BAD_CROP_SPEC);
+  if (top > 0) jpeg_skip_scanlines(info, top);
+  read_rows(info, out, row_bytes, top, top + height);
   return OK;
 }
 

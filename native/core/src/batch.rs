@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::checksum;
 use crate::codec::{self, Header, Probe, Shape, jpeg, png, raw};
 use crate::error::{Error, Failure, Limits, Result};
-use crate::pool::{guarded, run_ranges};
+use crate::pool::{LARGEST_CHUNK, guarded, run_ranges};
 use crate::source::{Cursor, Found, Io, Place, Source};
 
 /// What holds for a whole call. `threads` 0 is all usable CPUs.
@@ -25,7 +25,7 @@ pub struct Checksums<'a> {
 }
 
 impl Checksums<'_> {
-    fn check(&self, record: usize, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn check(&self, record: usize, bytes: &[u8]) -> Result<()> {
         checksum::compare(checksum::hash(bytes, self.seeds[record]), self.expected[record])
     }
 }
@@ -38,12 +38,12 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn of(&self, record: usize) -> (u8, Shape) {
+    pub(crate) fn of(&self, record: usize) -> (u8, Shape) {
         (one_or_each(self.codecs, record), one_or_each(self.shapes, record))
     }
 }
 
-fn one_or_each<T: Copy>(values: &[T], record: usize) -> T {
+pub(crate) fn one_or_each<T: Copy>(values: &[T], record: usize) -> T {
     if values.len() == 1 { values[0] } else { values[record] }
 }
 
@@ -90,7 +90,7 @@ impl<'a> Slots<'a> {
         self.len() == 0
     }
 
-    fn is_larger_than_caches(&self) -> bool {
+    pub(crate) fn is_larger_than_caches(&self) -> bool {
         const CACHES: usize = 16 << 20;
         let bytes = match &self.slots {
             SlotList::Equal { size, count, .. } => size * count,
@@ -102,7 +102,7 @@ impl<'a> Slots<'a> {
     /// # Safety
     /// No slot may be borrowed twice at the same time.
     #[allow(clippy::mut_from_ref, reason = "the caller keeps the borrows of each slot apart")]
-    unsafe fn slot(&self, number: usize) -> &mut [u8] {
+    pub(crate) unsafe fn slot(&self, number: usize) -> &mut [u8] {
         assert!(number < self.len());
         let (start, size) = match &self.slots {
             // SAFETY: number < count, so the slot lies within the buffer of count · size bytes.
@@ -131,21 +131,42 @@ fn advise_huge_pages(buffer: &mut [u8]) {
 fn advise_huge_pages(_buffer: &mut [u8]) {}
 
 /// Run `work` on every record; return every failure in ascending order. A panic is a failure of its record alone.
-fn for_each_record<'a>(
+pub(crate) fn for_each_record<'a>(
     source: &'a Source<'a>,
     count: usize,
     threads: usize,
     work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync,
 ) -> Vec<Failure> {
+    for_each_record_in_pieces(source, count, threads, LARGEST_CHUNK, work)
+}
+
+/// How many records ahead of its turn a record is asked for.
+const AHEAD: usize = 3;
+
+/// The same, each thread taking so many records at once.
+pub(crate) fn for_each_record_in_pieces<'a>(
+    source: &'a Source<'a>,
+    count: usize,
+    threads: usize,
+    largest: usize,
+    work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync,
+) -> Vec<Failure> {
     let failures = Mutex::new(Vec::new());
-    run_ranges(count, threads, |range| {
+    run_ranges(count, threads, largest, |range| {
         let mut cursor = source.cursor();
-        for position in range {
+        for position in range.clone() {
+            if position == range.start {
+                (position + 1..range.end.min(position + AHEAD)).for_each(|next| cursor.prefetch(source.record_at(next)));
+            }
+            if position + AHEAD < range.end {
+                cursor.prefetch(source.record_at(position + AHEAD));
+            }
             let record = source.record_at(position);
             if let Err(error) = guarded(|| work(&mut cursor, record)) {
                 failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { record, error });
             }
         }
+        raw::finish_copies();
     });
     let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     failures.sort_by_key(|failure| failure.record);
@@ -246,20 +267,31 @@ pub fn decode(place: &Place, wanted: Wanted, slots: &Slots, checksums: Option<Ch
         let result = guarded(|| {
             let found = cursor.find(record)?;
             let check = |bytes: &[u8]| checksums.map_or(Ok(()), |checksums| checksums.check(record, bytes));
-            match wanted.of(record) {
-                (codec::RAW, _) => copy_record(cursor, found, slot, past_caches, check),
-                (codec, shape) => {
-                    let bytes = cursor.first_bytes(&found, usize::MAX)?;
-                    check(bytes)?;
-                    codec::decode(codec, bytes, shape, slot, &call.limits)
-                }
-            }
+            decode_record(cursor, found, wanted.of(record), slot, past_caches, &call.limits, check)
         });
         if result.is_err() {
             slot.fill(0);
         }
         result
     })
+}
+
+/// Read, check and decode a found record into a slot.
+pub(crate) fn decode_record<'a>(
+    cursor: &mut Cursor<'a>,
+    found: Found<'a>,
+    (codec, shape): (u8, Shape),
+    slot: &mut [u8],
+    past_caches: bool,
+    limits: &Limits,
+    check: impl Fn(&[u8]) -> Result<()>,
+) -> Result<()> {
+    if codec == codec::RAW {
+        return copy_record(cursor, found, slot, past_caches, check);
+    }
+    let bytes = cursor.first_bytes(&found, usize::MAX)?;
+    check(bytes)?;
+    codec::decode(codec, bytes, shape, slot, limits)
 }
 
 /// A raw record goes into its slot without a stop.

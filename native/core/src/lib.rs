@@ -6,5 +6,7 @@ pub mod codec;
 pub mod cpus;
 pub mod error;
 pub mod info;
+pub mod load;
 pub mod pool;
 pub mod source;
+pub mod view;

@@ -1,13 +1,14 @@
-//! Threads: pools of our own, one per process and thread count, never rayon's global one.
+//! Threads: a team of helpers for each process, who join a call's work when they are awake in time.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::hint::spin_loop;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rayon::ThreadPool;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Thread, current, park, yield_now};
+use std::time::{Duration, Instant};
 
 use crate::cpus::usable_cpus;
 use crate::error::{Error, Result};
@@ -49,19 +50,142 @@ impl<T: Default + Send + Sync> Default for PerProcess<T> {
     }
 }
 
-type Pools = Mutex<HashMap<usize, Arc<ThreadPool>>>;
+/// The threads of this process that wait for work.
+#[derive(Default)]
+struct Team {
+    queue: Mutex<Queue>,
+    work_has_come: Condvar,
+    /// How many jobs the queue has, to be seen without its lock.
+    jobs: AtomicUsize,
+}
 
-static POOLS: PerProcess<Pools> = PerProcess::new();
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Arc<Job>>,
+    threads: usize,
+    asleep: usize,
+}
 
-fn pool(workers: usize) -> Option<Arc<ThreadPool>> {
-    let mut pools = POOLS.get().lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = pools.get(&workers) {
-        return Some(pool.clone());
+/// How long a helper looks out for the next call before it sleeps: loaders call again and again, and waking takes as long as a small
+/// batch. While it waits it lets others have the CPU.
+const AWAKE: Duration = Duration::from_micros(100);
+
+static TEAM: PerProcess<Team> = PerProcess::new();
+
+impl Team {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let name = |number| format!("pixstore-{number}");
-    let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(workers).thread_name(name).build().ok()?);
-    pools.insert(workers, pool.clone());
-    Some(pool)
+
+    /// Ask for helpers; where the system refuses threads there are fewer, or none.
+    fn call(&'static self, job: &Arc<Job>, helpers: usize) {
+        let mut queue = self.queue();
+        queue.jobs.retain(|job| !job.is_closed());
+        while queue.threads < helpers {
+            let name = format!("pixstore-{}", queue.threads);
+            if Builder::new().name(name).spawn(|| self.serve()).is_err() {
+                break;
+            }
+            queue.threads += 1;
+        }
+        queue.jobs.extend(std::iter::repeat_n(job, helpers).cloned());
+        self.jobs.store(queue.jobs.len(), Ordering::Release);
+        for _ in 0..queue.asleep.min(helpers) {
+            self.work_has_come.notify_one();
+        }
+    }
+
+    fn take(&self, queue: &mut Queue) -> Option<Arc<Job>> {
+        let job = queue.jobs.pop_front();
+        self.jobs.store(queue.jobs.len(), Ordering::Release);
+        job
+    }
+
+    fn serve(&self) {
+        loop {
+            let start = Instant::now();
+            while self.jobs.load(Ordering::Acquire) == 0 && start.elapsed() < AWAKE {
+                yield_now();
+            }
+            let mut queue = self.queue();
+            let job = loop {
+                if let Some(job) = self.take(&mut queue) {
+                    break job;
+                }
+                queue.asleep += 1;
+                queue = self.work_has_come.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.asleep -= 1;
+            };
+            drop(queue);
+            job.help();
+        }
+    }
+}
+
+/// Work that helpers join for as long as its caller is at it. The caller does not wait for a helper that has not yet begun: where the
+/// CPUs are busy that would take longer than the work.
+struct Job {
+    work: *const (dyn Fn() + Sync),
+    /// CLOSED, and HELPER for each helper that is at work.
+    state: AtomicUsize,
+    has_panicked: AtomicBool,
+    caller: Thread,
+}
+
+// SAFETY: the work may be called from any thread, and `help` says why it is still there.
+unsafe impl Send for Job {}
+// SAFETY: as above.
+unsafe impl Sync for Job {}
+
+const CLOSED: usize = 1;
+const HELPER: usize = 2;
+
+impl Job {
+    /// Do the work in the calling thread and up to `helpers` more; return when none is at it any more.
+    fn run(work: &(dyn Fn() + Sync), helpers: usize) {
+        // SAFETY: only the lifetime changes; `finish` returns after the last use, also where the caller's own part panics.
+        let work: &'static (dyn Fn() + Sync) = unsafe { std::mem::transmute(work) };
+        let job = Arc::new(Job { work, state: AtomicUsize::new(0), has_panicked: AtomicBool::new(false), caller: current() });
+        TEAM.get().call(&job, helpers);
+        let own = catch_unwind(AssertUnwindSafe(work));
+        job.finish();
+        if let Err(panic) = own {
+            resume_unwind(panic);
+        }
+        assert!(!job.has_panicked.load(Ordering::Relaxed), "a helping thread has panicked");
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    fn help(&self) {
+        let enter = |state: usize| (state & CLOSED == 0).then_some(state + HELPER);
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
+            return;
+        }
+        // SAFETY: the caller stays in `run` while a helper that entered before it closed the job is at work.
+        let work = unsafe { &*self.work };
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            self.has_panicked.store(true, Ordering::Relaxed);
+        }
+        if self.state.fetch_sub(HELPER, Ordering::AcqRel) == CLOSED + HELPER {
+            self.caller.unpark();
+        }
+    }
+
+    /// Let no more helpers in, and wait for those who are.
+    fn finish(&self) {
+        // About as long as the system takes to wake a thread.
+        const SPINS: usize = 2000;
+        self.state.fetch_or(CLOSED, Ordering::AcqRel);
+        for spin in 0.. {
+            if self.state.load(Ordering::Acquire) == CLOSED {
+                return;
+            }
+            if spin < SPINS { spin_loop() } else { park() }
+        }
+    }
 }
 
 /// The thread count that `asked` stands for; 0 is all usable CPUs. Never more than is useful for `tasks` tasks.
@@ -75,17 +199,16 @@ pub fn thread_count(asked: usize, tasks: usize) -> usize {
 
 /// Chunks per thread: enough that a thread that met large images is not waited for.
 const CHUNKS_PER_THREAD: usize = 16;
-const LARGEST_CHUNK: usize = 1024;
+pub const LARGEST_CHUNK: usize = 1024;
 
-/// Run `work` over `0..count` in contiguous ranges that idle threads take one after the other; the calling thread works too.
-pub fn run_ranges(count: usize, threads: usize, work: impl Fn(Range<usize>) + Sync) {
+/// Run `work` over `0..count` in contiguous ranges of at most `largest` that idle threads take one after the other; the calling thread
+/// works too.
+pub fn run_ranges(count: usize, threads: usize, largest: usize, work: impl Fn(Range<usize>) + Sync) {
     let threads = thread_count(threads, count);
-    let pool = if threads > 1 { pool(threads - 1) } else { None };
-    // Where the system refuses threads the calling one does it all.
-    let Some(pool) = pool else {
+    if threads == 1 {
         return work(0..count);
-    };
-    let chunk = count.div_ceil(threads * CHUNKS_PER_THREAD).clamp(1, LARGEST_CHUNK);
+    }
+    let chunk = count.div_ceil(threads * CHUNKS_PER_THREAD).clamp(1, largest);
     let next = AtomicUsize::new(0);
     let take_ranges = || {
         loop {
@@ -96,12 +219,7 @@ pub fn run_ranges(count: usize, threads: usize, work: impl Fn(Range<usize>) + Sy
             work(start..count.min(start + chunk));
         }
     };
-    pool.in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| take_ranges());
-        }
-        take_ranges();
-    });
+    Job::run(&take_ranges, threads - 1);
 }
 
 /// Turn a panic into an error; our own faults must not end the process that trains.

@@ -145,6 +145,10 @@ pub fn same_length(name: &str, length: usize, other_name: &str, other: usize) ->
     Err(bad_value(format!("`{name}` has {length} items and `{other_name}` {other}; they must be as many")))
 }
 
+pub fn one_or_as_many(name: &str, rows: usize, records: usize) -> PyResult<()> {
+    if rows == 1 { Ok(()) } else { same_length(name, rows, "place", records) }
+}
+
 /// Shapes from an array of n or 1 rows of (height, width, channels).
 pub fn shapes(array: &PyReadonlyArray2<'_, i32>) -> PyResult<Vec<Shape>> {
     if array.shape()[1] != 3 {

@@ -6,11 +6,13 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, P
 use pixstore_core::batch::{self, Encoding, Wanted};
 use pixstore_core::codec::Shape;
 use pixstore_core::error::Limits;
+use pixstore_core::load::{Loading, load as load_batch};
 use pixstore_core::{checksum, cpus, info, source};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use crate::arguments::{Held, HeldPlace, HeldSlots, bad_value, call, checksums, same_length, shapes, told};
+use crate::arguments::{Held, HeldPlace, HeldSlots, bad_value, call, checksums, one_or_as_many, same_length, shapes, told};
+use crate::steps::{HeldStep, steps};
 
 /// As in the stub; written out there and in the signatures, which Python's inspect shows.
 const MAX_BYTES: u64 = 2_147_483_648;
@@ -29,6 +31,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fetch, module)?)?;
     module.add_function(wrap_pyfunction!(probe, module)?)?;
     module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(load, module)?)?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
     Ok(())
 }
@@ -132,7 +135,7 @@ fn fetch<'py>(
     Ok((list, told(failures)))
 }
 
-type Probed<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Failures);
+type Probed<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u8>>, Failures);
 
 #[pyfunction]
 #[pyo3(signature = (place, *, max_pixels=178_956_970, io="map", threads=0))]
@@ -142,9 +145,10 @@ fn probe<'py>(py: Python<'py>, place: HeldPlace<'py>, max_pixels: u64, io: &str,
     let (headers, failures) = py.detach(|| batch::probe(&place, call));
     let codecs: Vec<u8> = headers.iter().map(|header| header.codec).collect();
     let depths: Vec<u8> = headers.iter().map(|header| header.bytes_per_sample).collect();
+    let orientations: Vec<u8> = headers.iter().map(|header| header.orientation).collect();
     let shapes: Vec<i32> = headers.iter().flat_map(|header| sizes(header.shape)).collect();
     let shapes = shapes.into_pyarray(py).reshape([headers.len(), 3])?;
-    Ok((codecs.into_pyarray(py), shapes, depths.into_pyarray(py), told(failures)))
+    Ok((codecs.into_pyarray(py), shapes, depths.into_pyarray(py), orientations.into_pyarray(py), told(failures)))
 }
 
 /// Each size is at most the number of pixels, which is held below 2³¹.
@@ -172,14 +176,45 @@ fn decode<'py>(
     let place = place.place()?;
     let shapes = self::shapes(&shapes)?;
     for (name, rows) in [("codecs", codecs.len()), ("shapes", shapes.len())] {
-        if rows != 1 {
-            same_length(name, rows, "place", place.len())?;
-        }
+        one_or_as_many(name, rows, place.len())?;
     }
     let checksums = self::checksums(checksums.as_ref(), seeds.as_ref(), place.len())?;
     let slots = out.slots(place.len())?;
     let wanted = Wanted { codecs: codecs.as_slice()?, shapes: &shapes };
     Ok(told(py.detach(|| batch::decode(&place, wanted, &slots, checksums, call))))
+}
+
+#[pyfunction]
+#[pyo3(signature = (place, codecs, shapes, sample_bytes, steps, out, *, exact=false, checksums=None, seeds=None, max_pixels=178_956_970, max_bytes=2_147_483_648, io="map", threads=0))]
+#[allow(clippy::too_many_arguments, reason = "the signature is the one of the stub")]
+fn load<'py>(
+    py: Python<'py>,
+    place: HeldPlace<'py>,
+    codecs: PyReadonlyArray1<'py, u8>,
+    shapes: PyReadonlyArray2<'py, i32>,
+    sample_bytes: PyReadonlyArray1<'py, u8>,
+    steps: Vec<HeldStep<'py>>,
+    mut out: HeldSlots,
+    exact: bool,
+    checksums: Option<PyReadonlyArray1<'py, u64>>,
+    seeds: Option<PyReadonlyArray1<'py, u64>>,
+    max_pixels: u64,
+    max_bytes: u64,
+    io: &str,
+    threads: usize,
+) -> PyResult<Failures> {
+    let call = call(io, threads, Limits { pixels: max_pixels.min(i32::MAX as u64), bytes: max_bytes })?;
+    let place = place.place()?;
+    let shapes = self::shapes(&shapes)?;
+    for (name, rows) in [("codecs", codecs.len()), ("shapes", shapes.len()), ("sample_bytes", sample_bytes.len())] {
+        one_or_as_many(name, rows, place.len())?;
+    }
+    let checksums = self::checksums(checksums.as_ref(), seeds.as_ref(), place.len())?;
+    let slots = out.slots(place.len())?;
+    let wanted = Wanted { codecs: codecs.as_slice()?, shapes: &shapes };
+    let steps = self::steps(&steps, place.len())?;
+    let loading = Loading { wanted, sample_bytes: sample_bytes.as_slice()?, steps: &steps, exact };
+    Ok(told(py.detach(|| load_batch(&place, loading, &slots, checksums, call))))
 }
 
 #[pyfunction]

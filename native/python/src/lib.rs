@@ -2,6 +2,7 @@
 
 mod arguments;
 mod functions;
+mod steps;
 
 use pyo3::prelude::*;
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+import pixstore
 from pixstore.cli.words import as_duration, as_size, printable
 
 JsonOption: TypeAlias = Annotated[
@@ -64,6 +65,12 @@ class Output:
             Path(self.json).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
+def open_dataset(path: str, *, label_from: str | None = None, quiet: bool = False) -> pixstore.Dataset:
+    """Open what lies at the path; listing a large folder shows how far it is."""
+    with Meter("listing", unit="files", quiet=quiet) as meter:
+        return pixstore.open(path, label_from=label_from, progress=meter.update)
+
+
 class Meter:
     """Shows how far a long job is, with its rate and the time left: a bar on a terminal, else a line every ten seconds.
 
@@ -74,17 +81,11 @@ class Meter:
         self._title = title
         self._unit = unit
         self._quiet = quiet
-        self._start = self._said = time.monotonic()
+        self._start = self._counted = self._said = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Meter:
-        if not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            shown = ("{task.description}", "{task.percentage:>3.0f} %", "{task.fields[detail]}")
-            title, percent, detail = (TextColumn(each) for each in shown)
-            self._bar = Progress(title, BarColumn(), percent, detail, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(printable(self._title).replace("[", "\\["), total=None, detail="")
-            self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -92,17 +93,31 @@ class Meter:
             self._bar.stop()
 
     def update(self, done: int, total: int, count: int = 0) -> None:
-        """Show that `done` of `total` units and `count` bytes are through; a total of 0 is not known yet."""
+        """Show that `done` of `total` units and `count` bytes are through; with a total of 0, that so many were found so far."""
         now = time.monotonic()
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total or None, detail=self._detail(done, total, count, now))
+        # What comes after counting is another job, with a rate of its own.
+        since = self._counted if total else self._start
+        if not total:
+            self._counted = now
+        said = f"{done:,} of {total:,} {self._unit}" if total else f"{done:,} {self._unit} found"
+        detail = self._detail(done, total, count, now - since)
+        if not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            self._draw(done, total, f"{100 * done / total:3.0f} %" if total else said, detail)
         elif not self._quiet and now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
-            of = f" of {total:,}" if total else ""
-            print(f"{self._title}: {done:,}{of} {self._unit}, {self._detail(done, total, count, now)}", file=sys.stderr, flush=True)
+            print(f"{self._title}: {said}, {detail}", file=sys.stderr, flush=True)
 
-    def _detail(self, done: int, total: int, count: int, now: float) -> str:
-        seconds = max(now - self._start, 1e-9)
+    def _draw(self, done: int, total: int, share: str, detail: str) -> None:
+        """Show the bar, which is there from the first update on: a short job has none."""
+        if self._bar is None or self._task is None:
+            columns = (TextColumn(each) for each in ("{task.fields[share]}", "{task.fields[detail]}"))
+            self._bar = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(printable(self._title).replace("[", "\\["), total=None, share=share, detail=detail)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total or None, share=share, detail=detail)
+
+    def _detail(self, done: int, total: int, count: int, seconds: float) -> str:
+        seconds = max(seconds, 1e-9)
         parts = [f"{done / seconds:,.0f} {self._unit}/s"]
         if count:
             parts.append(f"{as_size(count / seconds)}/s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -9,6 +10,7 @@ import typer
 import pixstore
 from pixstore.cli.console import JsonOption, LabelFromOption, Meter, Output, QuietOption
 from pixstore.cli.words import as_count, as_duration, as_size, by_reason, parse_size, printable
+from pixstore.errors import DestinationExistsError, InvalidInputError
 
 Durability: TypeAlias = Literal["power", "process"]
 
@@ -28,6 +30,9 @@ def run(
     quality: Quality = None,
     threads: Threads = None,
     label_from: LabelFromOption = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A saved split, of which --part or --each are taken.")] = None,
+    part: Annotated[str | None, typer.Option(help="Only the samples of this part of the split: train, test, fold-0 …")] = None,
+    each: Annotated[bool, typer.Option("--each", help="One store DEST/PART for each part of the split.")] = False,
     durability: Annotated[Durability, typer.Option(help="What a commit survives: a power cut, or the end of the process.")] = "power",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any sample was left out.")] = False,
     quiet: QuietOption = False,
@@ -38,27 +43,49 @@ def run(
     pixstore convert photos/ photos.pixstore
 
     pixstore convert cifar-10-batches-py/ cifar.pixstore --engine lmdb --codec png
+
+    pixstore convert cats.pixstore train.pixstore --split default --part train
     """
     output = Output(json, quiet)
-    with Meter("converting", quiet=quiet) as meter:
-        report = pixstore.convert(
-            source,
-            dest,
-            engine=engine,
-            codec=codec,
-            shard_bytes=parse_size(shard_size),
-            level=level,
-            quality=quality,
-            threads=threads,
-            label_from=label_from,
-            durability=durability,
-            progress=meter.update,
-        )
-    for line in summary(report):
-        output.say(line)
-    output.finish(as_json(report))
-    if strict and report.bad_rows:
+    parts = {part: Path(dest)}
+    if each:
+        parts = destinations(source, dest, split=split, part=part, label_from=label_from)
+    reports = {}
+    for name, place in parts.items():
+        with Meter(f"converting {name}" if each else "converting", quiet=quiet) as meter:
+            report = pixstore.convert(
+                source,
+                place,
+                engine=engine,
+                codec=codec,
+                shard_bytes=parse_size(shard_size),
+                level=level,
+                quality=quality,
+                threads=threads,
+                label_from=label_from,
+                split=split,
+                part=name,
+                durability=durability,
+                progress=meter.update,
+            )
+        for line in summary(report):
+            output.say(line)
+        reports[name] = report
+    output.finish({"parts": {name: as_json(report) for name, report in reports.items()}} if each else as_json(reports[part]))
+    if strict and any(report.bad_rows for report in reports.values()):
         raise typer.Exit(1)
+
+
+def destinations(source: str, dest: str, *, split: str | None, part: str | None, label_from: str | None) -> dict[str | None, Path]:
+    """Return where the store of each part goes. Raises DestinationExistsError where something is, before anything is made."""
+    if split is None or part is not None:
+        raise InvalidInputError("--each is for all parts of a split: give --split, and no --part")
+    with pixstore.open(source, label_from=label_from) as dataset:
+        places: dict[str | None, Path] = {name: Path(dest) / name for name in dataset.split(name=split)}
+    for place in places.values():
+        if place.exists():
+            raise DestinationExistsError(f"{place}: is there already; choose another place")
+    return places
 
 
 def summary(report: pixstore.ConvertReport) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import pixstore
-from pixstore.cli.console import JsonOption, Output, PathArgument, QuietOption
+from pixstore.cli.console import JsonOption, Output, PathArgument, QuietOption, open_dataset
 from pixstore.cli.words import as_size, printable
 from pixstore.errors import DestinationExistsError, InvalidInputError
 
@@ -28,7 +28,7 @@ def run(
     """
     if out is None and (json == "-" or sys.stdout.isatty()):
         raise InvalidInputError("image bytes would not do on this output; name a file: -o FILE")
-    with pixstore.open(path) as dataset:
+    with open_dataset(path, quiet=quiet) as dataset:
         row = find(dataset, sample)
         data = dataset.encoded(row, field=field)
         form = dataset.formats([row], field=field)[0]

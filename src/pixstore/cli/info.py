@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pixstore
-from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption, open_dataset
 from pixstore.cli.words import as_count, as_size, by_reason, printable
 from pixstore.disk import bytes_of
 from pixstore.errors import RecordError
@@ -22,7 +22,7 @@ def run(path: PathArgument, label_from: LabelFromOption = None, quiet: QuietOpti
     pixstore info photos.pixstore
     """
     output = Output(json, quiet)
-    with pixstore.open(path, label_from=label_from) as dataset:
+    with open_dataset(path, label_from=label_from, quiet=quiet) as dataset:
         found = facts(dataset, path)
     for line in lines(found):
         output.say(line)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import pixstore
-from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption, open_dataset
 from pixstore.cli.words import printable
 
 ROWS_AT_ONCE = 1000
@@ -29,7 +29,7 @@ def run(
     """
     output = Output(json, quiet)
     listed: list[dict[str, Any]] = []
-    with pixstore.open(path, label_from=label_from) as dataset:
+    with open_dataset(path, label_from=label_from, quiet=quiet) as dataset:
         total = len(dataset)
         for sample in samples(dataset, total if limit == 0 else min(limit, total)):
             output.say(line(dataset, sample))

@@ -45,6 +45,7 @@ VERBS = {
     for verb in (
         Verb("bench", START, "Measure which way of keeping images is best, on yours or on built-in ones."),
         Verb("convert", START, "Make a store from a folder of images, CIFAR batches, HDF5, LMDB or another store."),
+        Verb("split", START, "Draw train, validation and test samples, or folds, and save who is where by name."),
         Verb("info", LOOK, "Say what is at a path: rows, fields, columns, classes, bytes."),
         Verb("ls", LOOK, "List samples: key, shape and columns."),
         Verb("get", LOOK, "Write one sample's stored bytes to a file, untouched."),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixstore.errors import LabelMismatchError, NotAStoreError
-from pixstore.rows import WHOLE_FILE, Extents, Indices, Records
+from pixstore.rows import WHOLE_FILE, Extents, Indices, Records, arrow_rows
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources import labels, lookalike
 from pixstore.sources.foreign_file import is_regular, read_head
+from pixstore.sources.image_names import is_image_name, key_of, name_of
 from pixstore.sources.labels import Labels, shown
-from pixstore.sources.listing import has_image, is_image_name, key_of, list_images, name_of
+from pixstore.sources.listing import has_image, list_images
 from pixstore.sources.located import LocatedSource, checked_rows
 from pixstore.sources.metadata import read_metadata
 
@@ -34,7 +37,9 @@ class ImageFolder(LocatedSource):
 
     def __init__(self, root: Path, schema: Schema, table: pa.Table, report: SourceReport) -> None:
         # Paths are made from keys when asked for: a list of ten million of them would cost more than the keys.
-        place = Extents((), np.zeros(len(table), np.uint32), np.zeros(len(table), np.int64), np.full(len(table), WHOLE_FILE, np.int64))
+        count = len(table)
+        zeros, whole = np.broadcast_to(np.int64(0), count), np.broadcast_to(np.int64(WHOLE_FILE), count)
+        place = Extents((), np.broadcast_to(np.uint32(0), count), zeros, whole)
         super().__init__(schema, table, report, place=place, formats=(UNKNOWN,), origin=str(root))
         self._root = str(root)
 
@@ -52,71 +57,84 @@ class ImageFolder(LocatedSource):
 
     def locate(self, field: str, rows: Indices) -> Records:
         rows = checked_rows(self, field, rows)
-        paths = [os.path.join(self._root, name_of(key)) for key in self._table[KEY].take(rows).to_pylist()]
+        root = os.path.join(self._root, "")
+        paths = [root + name_of(key) for key in self._keys.take(arrow_rows(rows)).to_pylist()]
         count = len(rows)
         place = Extents(paths, np.arange(count, dtype=np.uint32), np.zeros(count, np.int64), np.full(count, WHOLE_FILE, np.int64))
 
         def name(record: int) -> tuple[int, str, str]:
-            return int(rows[record]), key_of(os.path.relpath(paths[record], self._root)), paths[record]
+            return int(rows[record]), self._keys[int(rows[record])].as_py(), paths[record]
 
         return Records(place, (UNKNOWN,), np.zeros(count, np.int32), name)
+
+    @cached_property
+    def _keys(self) -> pa.Array:
+        column = self._table[KEY]
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _open_file(path: Path, options: SourceOptions) -> ImageFolder:
     head = read_head(path, lookalike.HEAD_BYTES)
     if not lookalike.is_image(head):
         raise NotAStoreError(f"{path}: named like an image, but {lookalike.describe(path)}")
-    keys = [key_of(path.name)]
+    keys = pa.array([key_of(path.name)])
     report = SourceReport()
-    chosen = _chosen_labels(options.label_from, keys, keys) if options.label_from else None
+    chosen = _chosen_labels(options.label_from, keys, folder_names(keys, 0)) if options.label_from else None
     return _source(path.parent, keys, {}, chosen, report)
 
 
 def _open_folder(path: Path, options: SourceOptions) -> ImageFolder:
-    listing = list_images(path)
+    listing = list_images(path, options.progress)
     report = SourceReport(skipped=listing.skipped)
-    if not listing.images:
+    keys = listing.keys
+    if not len(keys):
         raise NotAStoreError(f"{path}: no image can be read here, {len(listing.skipped)} entries were left out; {lookalike.describe(path)}")
-    keys = list(map(key_of, listing.images))
-    splits, inner = _splits(keys, report)
-    columns: dict[str, pa.Array] = {} if splits is None else {SPLIT: pa.array(splits, pa.string())}
+    outermost = folder_names(keys, 0)
+    splits = _splits(keys, outermost, report)
+    columns: dict[str, pa.Array] = {} if splits is None else {SPLIT: splits.cast(pa.string())}
     metadata_files = _metadata_files(listing.metadata, splits, report)
     if metadata_files:
-        columns |= read_metadata(path, metadata_files, keys, report.notes)
+        columns |= read_metadata(path, metadata_files, keys.to_pylist(), report.notes)
+    classes = outermost if splits is None else folder_names(keys, 1)
     if options.label_from is not None:
         columns.pop(LABEL, None)
-        chosen: Labels | None = _chosen_labels(options.label_from, keys, inner)
+        chosen: Labels | None = _chosen_labels(options.label_from, keys, classes)
     else:
-        chosen = None if LABEL in columns else _folder_labels(inner, report)
+        chosen = None if LABEL in columns else _folder_labels(keys, classes, is_split=splits is not None, report=report)
     return _source(path, keys, columns, chosen, report)
 
 
-def _source(root: Path, keys: Sequence[str], columns: dict[str, pa.Array], chosen: Labels | None, report: SourceReport) -> ImageFolder:
+def _source(root: Path, keys: pa.Array, columns: dict[str, pa.Array], chosen: Labels | None, report: SourceReport) -> ImageFolder:
     classes: dict[str, tuple[str, ...]] = {}
     if chosen is not None:
         columns = {LABEL: chosen.values, **columns}
         if chosen.classes is not None:
             classes[LABEL] = chosen.classes
-    table = pa.table({KEY: pa.array(keys, pa.string()), **columns})
+    table = pa.table({KEY: keys, **columns})
     schema = Schema((Field(),), pa.schema([table.schema.field(name) for name in columns]), classes)
     return ImageFolder(root, schema, table, report)
 
 
-def _splits(keys: Sequence[str], report: SourceReport) -> tuple[list[str] | None, Sequence[str]]:
-    """Return each image's split and its path within it, or None and the keys where not every image lies in a split's folder."""
-    first = [key.partition("/")[0] if "/" in key else "" for key in keys]
-    names = set(first)
-    if names <= SPLITS:
-        return first, [key.partition("/")[2] for key in keys]
+def folder_names(keys: pa.Array, depth: int) -> pa.DictionaryArray:
+    """Return the name of the folder at this depth (0 is the outermost) in which each key's file lies; null where there is none."""
+    found = pc.extract_regex(keys, rf"^(?:[^/]*/){{{depth}}}(?P<name>[^/]*)/")
+    return pc.struct_field(found, "name").dictionary_encode()
+
+
+def _splits(keys: pa.Array, folders: pa.DictionaryArray, report: SourceReport) -> pa.DictionaryArray | None:
+    """Return each image's split, None where not every image lies in a split's folder."""
+    names = set(folders.dictionary.to_pylist())
+    if names <= SPLITS and not folders.null_count:
+        return folders
     if names & SPLITS:
-        outside = [key for key, name in zip(keys, first, strict=True) if name not in SPLITS]
+        outside = keys.filter(pc.invert(pc.is_in(folders.cast(pa.string()), pa.array(sorted(SPLITS)))))
         found = ", ".join(sorted(names & SPLITS))
         report.notes.append(f"{found}: not taken as splits, because other images lie outside them: {shown(outside)}")
-    return None, keys
+    return None
 
 
-def _metadata_files(found: Sequence[str], splits: Sequence[str] | None, report: SourceReport) -> list[str]:
-    folders = {""} if splits is None else {"", *set(splits)}
+def _metadata_files(found: Sequence[str], splits: pa.DictionaryArray | None, report: SourceReport) -> list[str]:
+    folders = {""} if splits is None else {"", *splits.dictionary.to_pylist()}
     used = [name for name in found if name.rpartition("/")[0] in folders]
     ignored = [name for name in found if name not in used]
     if ignored:
@@ -124,23 +142,24 @@ def _metadata_files(found: Sequence[str], splits: Sequence[str] | None, report: 
     return used
 
 
-def _chosen_labels(label_from: str, keys: Sequence[str], inner: Sequence[str]) -> Labels:
+def _chosen_labels(label_from: str, keys: pa.Array, classes: pa.DictionaryArray) -> Labels:
     if label_from == "folder":
-        without = [key for key, name in zip(keys, inner, strict=True) if "/" not in name]
-        if without:
+        if classes.null_count:
+            without = keys.filter(classes.is_null())
             raise LabelMismatchError(f"label_from 'folder': images that lie in no class folder: {shown(without)}; move them")
-        return labels.from_names([name.partition("/")[0] for name in inner])
+        return labels.from_dictionary(classes)
     if os.path.exists(label_from) or label_from.lower().endswith((".csv", ".tsv", ".txt")):
-        return labels.from_file(Path(label_from), keys)
-    return labels.from_expression(label_from, keys)
+        return labels.from_file(Path(label_from), keys.to_pylist())
+    return labels.from_expression(label_from, keys.to_pylist())
 
 
-def _folder_labels(inner: Sequence[str], report: SourceReport) -> Labels | None:
-    without = [name for name in inner if "/" not in name]
-    if not without:
-        return labels.from_names([name.partition("/")[0] for name in inner])
-    if len(without) < len(inner):
-        report.notes.append(f"no labels from folders, because some images lie in no class folder: {shown(without)}")
+def _folder_labels(keys: pa.Array, classes: pa.DictionaryArray, *, is_split: bool, report: SourceReport) -> Labels | None:
+    if not classes.null_count:
+        return labels.from_dictionary(classes)
+    if classes.null_count < len(keys):
+        without = keys.filter(classes.is_null())
+        inner = pc.replace_substring_regex(without, "^[^/]*/", "") if is_split else without
+        report.notes.append(f"no labels from folders, because some images lie in no class folder: {shown(inner)}")
     return None
 
 

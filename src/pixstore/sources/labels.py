@@ -30,9 +30,10 @@ class Labels:
     classes: tuple[str, ...] | None
 
 
-def shown(names: Sequence[str]) -> str:
+def shown(names: Sequence[str] | pa.Array) -> str:
     """Return how many names there are and the first five, for a message."""
-    first = ", ".join(repr(each) for each in names[:SHOWN])
+    few = names[:SHOWN].to_pylist() if isinstance(names, pa.Array) else names[:SHOWN]
+    first = ", ".join(repr(each) for each in few)
     return f"{len(names)} ({first}{', …' if len(names) > SHOWN else ''})"
 
 
@@ -41,6 +42,15 @@ def from_names(names: Sequence[str]) -> Labels:
     classes = tuple(sorted(set(names)))
     number = {name: index for index, name in enumerate(classes)}
     return Labels(pa.array(np.fromiter((number[name] for name in names), np.int64, len(names))), classes)
+
+
+def from_dictionary(names: pa.DictionaryArray) -> Labels:
+    """Return what `from_names` returns, for the names of many images; each image has one."""
+    found: list[str] = names.dictionary.to_pylist()
+    classes = tuple(sorted(found))
+    number = {name: index for index, name in enumerate(classes)}
+    places = np.array([number[name] for name in found], np.int64)
+    return Labels(pa.array(places[names.indices.to_numpy()]), classes)
 
 
 def from_texts(texts: Sequence[str], keys: Sequence[str], origin: str) -> Labels:

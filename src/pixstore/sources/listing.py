@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from pixstore.source import Skipped
-
-IMAGE_SUFFIXES = frozenset(
-    ("png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm")
-)
-OTHER_SUFFIXES = frozenset(("avif", "heic", "heif", "ico", "j2k", "jp2", "jxl", "psd", "svg", "tga", "dng", "cr2", "cr3", "nef", "arw"))
-METADATA_NAMES = ("metadata.csv", "metadata.jsonl")
-JUNK_NAMES = frozenset({"thumbs.db", "desktop.ini"})
-
-_NEEDS_ESCAPE = re.compile(r"%(?=25|[89A-F][0-9A-F])|[\udc80-\udcff]")
-_ESCAPE = re.compile(r"%(25|[89A-F][0-9A-F])")
+from pixstore.sources import kept_scans
+from pixstore.sources.image_names import METADATA_NAMES, is_image_name, name_of, why_left_out
+from pixstore.sources.scan import Progress, Scan, in_order, scan
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listing:
-    """What lies below a folder: images as relative paths with "/", metadata files, and what was left out."""
+    """What lies below a folder: keys of the images, ascending; names of the metadata files; what was left out."""
 
-    images: list[str] = field(default_factory=list)
-    metadata: list[str] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    keys: pa.Array
+    metadata: list[str]
+    skipped: list[Skipped]
 
-
-def key_of(name: str) -> str:
-    """Return a file name as a key, which is always valid text.
-
-    Bytes that are not UTF-8 become "%" and two capital hexadecimal digits. A "%" that could be read as such an escape becomes "%25", so
-    that no two names share a key; any other name is its own key.
-    """
-    if "%" not in name and name.isprintable():
-        return name
-    return _NEEDS_ESCAPE.sub(lambda found: "%25" if found[0] == "%" else f"%{ord(found[0]) - 0xDC00:02X}", name)
-
-
-def name_of(key: str) -> str:
-    """Return the file name of a key made by `key_of`, as `os.fsdecode` spells it."""
-    if "%" not in key:
-        return key
-    return _ESCAPE.sub(lambda found: "%" if found[1] == "25" else chr(0xDC00 + int(found[1], 16)), key)
-
-
-def is_image_name(name: str) -> bool:
-    """Return whether the suffix is that of an image and the name is not hidden."""
-    return name.rpartition(".")[2].lower() in IMAGE_SUFFIXES and "." in name[1:] and not name.startswith(".")
+    def names(self) -> list[str]:
+        """Return the images' names, in the order of their keys: relative paths with "/", as `os.fsdecode` spells them."""
+        return [name_of(key) for key in self.keys.to_pylist()]
 
 
 def has_image(root: Path, *, max_entries: int = 200_000) -> bool:
@@ -74,75 +49,54 @@ def has_image(root: Path, *, max_entries: int = 200_000) -> bool:
     return False
 
 
-def list_images(root: Path) -> Listing:
-    """Return every image below the folder, sorted by key, and everything else with the reason why it is left out."""
-    listing = Listing()
+def list_images(root: Path, progress: Progress | None = None) -> Listing:
+    """Return every image below the folder, sorted by key, and everything else with the reason why it is left out.
+
+    A large folder that did not change since it was last scanned is not scanned again (see kept_scans.py). `progress(files, 0, 0)` is
+    called as it goes.
+    """
+    scanned = kept_scans.recall(root)
+    if scanned is None:
+        began = time.time_ns()
+        scanned = scan(root, progress)
+        kept_scans.keep(root, scanned, began)
+    return _judged(root, scanned)
+
+
+def _judged(root: Path, scanned: Scan) -> Listing:
+    """Return the scan as a listing: each link is taken or left out, each file that could not be read is tried again."""
+    images: list[str] = []
+    metadata: list[str] = scanned.metadata.to_pylist()
+    skipped = scanned.left_out()
     real_root = os.path.realpath(root)
-    folders = [""]
-    while folders:
-        prefix = folders.pop()
-        try:
-            entries = list(os.scandir(os.path.join(root, prefix)))
-        except OSError as error:
-            listing.skipped.append(Skipped(key_of(prefix), f"folder cannot be listed: {error.strerror}"))
-            continue
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_symlink():
-                _take_link(listing, entry, name, real_root)
-            elif entry.is_file(follow_symlinks=False):
-                _take_file(listing, entry, name)
-            elif entry.is_dir(follow_symlinks=False):
-                _take_folder(listing, entry, name, folders)
-            else:
-                listing.skipped.append(Skipped(key_of(name), f"not a regular file but {_kind(entry)}"))
-    listing.images.sort(key=key_of)
-    listing.metadata.sort()
-    listing.skipped.sort(key=lambda each: each.path)
-    return listing
-
-
-def _take_file(listing: Listing, entry: os.DirEntry[str], name: str) -> None:
-    if is_image_name(entry.name):
-        if os.access(entry.path, os.R_OK):
-            listing.images.append(name)
+    for key in scanned.unsure.to_pylist():
+        reason = _why_refused(os.path.join(root, name_of(key)), real_root)
+        if reason is not None:
+            skipped.append(Skipped(key, reason))
+        elif is_image_name(key.rpartition("/")[2]):
+            images.append(key)
         else:
-            listing.skipped.append(Skipped(key_of(name), "cannot be read: permission denied"))
-    elif entry.name in METADATA_NAMES:
-        listing.metadata.append(name)
-    elif entry.name.startswith(".") or entry.name.lower() in JUNK_NAMES:
-        listing.skipped.append(Skipped(key_of(name), "hidden or system file"))
-    else:
-        suffix = entry.name.rpartition(".")[2].lower()
-        reason = f"images of type .{suffix} are not decoded" if suffix in OTHER_SUFFIXES else "no image suffix"
-        listing.skipped.append(Skipped(key_of(name), reason))
+            metadata.append(key)
+    keys = in_order(pa.concat_arrays([scanned.images, pa.array(images, pa.string())])) if images else scanned.images
+    return Listing(keys, sorted(map(name_of, metadata)), sorted(skipped, key=lambda each: each.path))
 
 
-def _take_folder(listing: Listing, entry: os.DirEntry[str], name: str, folders: list[str]) -> None:
-    if entry.name.startswith(".") or entry.name == "__MACOSX":
-        listing.skipped.append(Skipped(key_of(name) + "/", "hidden or system folder"))
-    else:
-        folders.append(name + "/")
+def _why_refused(path: str, real_root: str) -> str | None:
+    """Return why a link, or a file that could not be read, is neither an image nor metadata; None if it is one."""
+    if os.path.islink(path) and (reason := _why_not_followed(path, real_root)):
+        return reason
+    name = os.path.basename(path)
+    if is_image_name(name):
+        return None if os.access(path, os.R_OK) else "cannot be read: permission denied"
+    return None if name in METADATA_NAMES else why_left_out(name)
 
 
-def _take_link(listing: Listing, entry: os.DirEntry[str], name: str, real_root: str) -> None:
-    target = os.path.realpath(entry.path)
+def _why_not_followed(path: str, real_root: str) -> str | None:
+    target = os.path.realpath(path)
     if os.path.commonpath([real_root, target]) != real_root:
-        listing.skipped.append(Skipped(key_of(name), "a link that leaves the folder; links outside are not followed"))
-    elif not os.path.exists(target):
-        listing.skipped.append(Skipped(key_of(name), "a link to nothing"))
-    elif os.path.isdir(target):
-        listing.skipped.append(Skipped(key_of(name), "a link to a folder; its images are taken where they lie"))
-    elif not os.path.isfile(target):
-        listing.skipped.append(Skipped(key_of(name), "a link to something that is no regular file"))
-    else:
-        _take_file(listing, entry, name)
-
-
-def _kind(entry: os.DirEntry[str]) -> str:
-    try:
-        mode = entry.stat(follow_symlinks=False).st_mode
-    except OSError as error:
-        return f"something that cannot be looked at: {error.strerror}"
-    kinds = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
-    return next((name for is_kind, name in kinds if is_kind(mode)), "something special")
+        return "a link that leaves the folder; links outside are not followed"
+    if not os.path.exists(target):
+        return "a link to nothing"
+    if os.path.isdir(target):
+        return "a link to a folder; its images are taken where they lie"
+    return None if os.path.isfile(target) else "a link to something that is no regular file"

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from pixstore.errors import LabelMismatchError, SchemaError
 from pixstore.schema import KEY, NAME, type_to_name
+from pixstore.sources.image_names import key_of
 from pixstore.sources.labels import INTEGER, NUMBER, raise_mismatch, read_text, shown
-from pixstore.sources.listing import key_of
 
 FILE_NAME = "file_name"
 TAKEN = (KEY, "image")

@@ -37,12 +37,14 @@ class TutorialPng(ImageFolder):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Return whether the path is a folder with both a numbered PNG and a numbered CSV."""
-        missing = {IMAGE, TABLE}
+        has_image = has_table = False
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    missing -= {pattern for pattern in missing if pattern.match(entry.name)}
-                    if not missing:
+                    # A folder of a million images may hold one table: what the suffix rules out is not looked at further.
+                    has_image = has_image or IMAGE.match(entry.name) is not None
+                    has_table = has_table or (entry.name.endswith(".csv") and TABLE.match(entry.name) is not None)
+                    if has_image and has_table:
                         return True
         except OSError:
             return False
@@ -52,11 +54,12 @@ class TutorialPng(ImageFolder):
     def open(cls, path: Path, options: SourceOptions) -> TutorialPng:
         """List the images and read their labels. Raises LabelMismatchError where they do not match one to one."""
         refuse_label_from(cls, path, options)
-        listing = list_images(path)
-        numbers = sorted(int(found[1]) for name in listing.images if (found := IMAGE.match(name)))
+        listing = list_images(path, options.progress)
+        names = listing.names()
+        numbers = sorted(int(found[1]) for name in names if (found := IMAGE.match(name)))
         if not numbers:
             raise NotAStoreError(f"{path}: no numbered PNG can be read here")
-        report = SourceReport([Skipped(name, "not a numbered PNG") for name in listing.images if not IMAGE.match(name)])
+        report = SourceReport([Skipped(name, "not a numbered PNG") for name in names if not IMAGE.match(name)])
         report.skipped += [each for each in listing.skipped if not TABLE.match(each.path)]
         keys = [f"{number}.png" for number in numbers]
         found_labels = labels.from_texts(_label_texts(path, numbers, report), keys, str(path))

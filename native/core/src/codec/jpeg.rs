@@ -6,8 +6,9 @@ use std::ptr::NonNull;
 // Linked for libjpeg itself, whose functions the C side calls.
 use turbojpeg_sys as _;
 
-use super::{Header, JPEG, Probe, Shape};
+use super::{Header, JPEG, Probe, Shape, exif};
 use crate::error::{Error, Kind, Limits, Result};
+use crate::view::{self, Layout, Region, Window};
 
 /// Real files have about ten; each one more costs a pass over all coefficients.
 const MAX_SCANS: c_int = 100;
@@ -29,6 +30,16 @@ unsafe extern "C" {
         channels: *mut c_uint,
     ) -> c_int;
     fn pixstore_jpeg_pixels(decoder: *mut c_void, out: *mut c_uchar) -> c_int;
+    fn pixstore_jpeg_region(
+        decoder: *mut c_void,
+        denominator: c_uint,
+        top: c_uint,
+        height: c_uint,
+        left: *mut c_uint,
+        width: *mut c_uint,
+        out: *mut c_uchar,
+        capacity: usize,
+    ) -> c_int;
     fn pixstore_jpeg_encode(
         pixels: *const c_uchar,
         height: c_uint,
@@ -70,7 +81,8 @@ impl Decoder {
         Err(error(status, &text.to_string_lossy()))
     }
 
-    fn decode(self, bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
+    /// Read the header, which tells this shape.
+    fn begin(&self, bytes: &[u8], shape: Shape) -> Result<()> {
         let mut found = Shape::default();
         // SAFETY: the pointers are valid for the call; `bytes` outlives the decoder.
         let status = unsafe {
@@ -78,10 +90,42 @@ impl Decoder {
             pixstore_jpeg_begin(self.0.as_ptr(), bytes.as_ptr(), bytes.len(), height, width, channels)
         };
         self.check(status)?;
-        let header = Header { codec: JPEG, shape: found, bytes_per_sample: 1 };
-        header.expect(shape, slot.len())?;
+        let header = Header { codec: JPEG, shape: found, bytes_per_sample: 1, orientation: 1 };
+        header.expect(shape, shape.samples().unwrap_or(0))
+    }
+
+    fn decode(self, bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
+        self.begin(bytes, shape)?;
+        super::raw::check_size(shape.samples().unwrap_or(0), slot.len())?;
         // SAFETY: the slot holds height · width · channels bytes as libjpeg itself has read them from the header.
         self.check(unsafe { pixstore_jpeg_pixels(self.0.as_ptr(), slot.as_mut_ptr()) })
+    }
+}
+
+/// Columns at the edge of a region whose colours libjpeg would guess, and the most that it adds to begin with a whole block.
+const EDGE: usize = 2;
+const BLOCK: usize = 32;
+
+impl Decoder {
+    fn decode_region(self, bytes: &[u8], shape: Shape, region: Region, out: &mut Vec<u8>) -> Result<Window> {
+        self.begin(bytes, shape)?;
+        let scaled_width = (shape.width as usize).div_ceil(region.denominator);
+        let first = region.left.saturating_sub(EDGE);
+        let end = scaled_width.min(region.left + region.width + EDGE);
+        let channels = shape.channels as usize;
+        let capacity = region.height * (end - first + BLOCK) * channels;
+        let out = view::sized(out, capacity);
+        let (mut left, mut width) = (first as c_uint, (end - first) as c_uint);
+        let (denominator, top, height) = (region.denominator as c_uint, region.top as c_uint, region.height as c_uint);
+        // SAFETY: the pointers are valid for the call, `out` has that capacity, and `bytes` outlives the decoder.
+        let status =
+            unsafe { pixstore_jpeg_region(self.0.as_ptr(), denominator, top, height, &mut left, &mut width, out.as_mut_ptr(), capacity) };
+        self.check(status)?;
+        let decoded = Layout { height: region.height, width: width as usize, channels, sample_bytes: 1 };
+        if channels == 4 {
+            invert(&mut out[..decoded.bytes()]);
+        }
+        Ok(region.window(decoded, region.top, left as usize))
     }
 }
 
@@ -92,8 +136,12 @@ impl Drop for Decoder {
     }
 }
 
-/// Decode into a slot of exactly the image's size. Data after the end of the image is accepted.
-pub fn decode(bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
+fn invert(samples: &mut [u8]) {
+    samples.iter_mut().for_each(|sample| *sample = !*sample);
+}
+
+/// A decoder for an image whose header is within the limits.
+fn decoder(bytes: &[u8], limits: &Limits) -> Result<Decoder> {
     if !recognises(bytes) {
         return Err(Error::corrupt("JPEG: the signature is missing"));
     }
@@ -101,11 +149,21 @@ pub fn decode(bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> R
     if let Probe::Needs(_) = probe(bytes, bytes.len(), limits)? {
         return Err(truncated());
     }
-    Decoder::new()?.decode(bytes, shape, slot)?;
+    Decoder::new()
+}
+
+/// Decode into a slot of exactly the image's size. Data after the end of the image is accepted.
+pub fn decode(bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
+    decoder(bytes, limits)?.decode(bytes, shape, slot)?;
     if shape.channels == 4 {
-        slot.iter_mut().for_each(|sample| *sample = !*sample);
+        invert(slot);
     }
     Ok(())
+}
+
+/// Decode the rows and columns of a region into `out`; say where in it they lie. Damage below the region is not seen.
+pub fn decode_region(bytes: &[u8], shape: Shape, region: Region, out: &mut Vec<u8>, limits: &Limits) -> Result<Window> {
+    decoder(bytes, limits)?.decode_region(bytes, shape, region, out)
 }
 
 /// Encode 1 or 3 channels of 8 bits; colour at half size, as Pillow's default.
@@ -148,6 +206,7 @@ fn truncated() -> Error {
 pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
     const FRAME_HEADER: usize = 10;
     let mut at = 2;
+    let mut orientation = None;
     loop {
         // A marker is 0xFF, any number of 0xFF more, then its code; stray bytes before it are passed over, as libjpeg does.
         while at + 1 < start.len() && (start[at] != 0xFF || matches!(start[at + 1], 0xFF | 0)) {
@@ -161,9 +220,18 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
         match start[at + 1] {
             0x01 | 0xD0..=0xD7 => at += 2,
             0xC4 | 0xC8 | 0xCC => at += 2 + length,
-            0xC0..=0xCF => return frame(&start[at..needed], total, limits).map(Probe::Found),
+            0xC0..=0xCF => {
+                let header = frame(&start[at..needed], total, limits)?;
+                return Ok(Probe::Found(Header { orientation: orientation.unwrap_or(1), ..header }));
+            }
             0xD8..=0xDA => {
                 return Err(Error::corrupt(format!("JPEG: no frame header before marker {:#04x}", start[at + 1])));
+            }
+            0xE1 if orientation.is_none() => {
+                // Where it is not yet seen as a whole, more bytes are asked for and the walk begins anew.
+                let data = start.get(at + 4..at + 2 + length);
+                orientation = data.and_then(|data| data.strip_prefix(b"Exif\0\0")).map(exif::orientation);
+                at += 2 + length;
             }
             _ => at += 2 + length,
         }
@@ -193,5 +261,5 @@ fn frame(bytes: &[u8], total: usize, limits: &Limits) -> Result<Header> {
     if matches!(bytes[1], 0xC0..=0xC2) && blocks > total as u64 * 8 {
         return Err(Error::corrupt(format!("JPEG: {total} bytes cannot hold {width} × {height} pixels")));
     }
-    Ok(Header { codec: JPEG, shape: Shape { height, width, channels }, bytes_per_sample: 1 })
+    Ok(Header { codec: JPEG, shape: Shape { height, width, channels }, bytes_per_sample: 1, orientation: 1 })
 }

@@ -1,5 +1,6 @@
 //! Turns stored bytes into pixels and back. A codec sees one record and one slot, never a batch.
 
+pub mod exif;
 pub mod jpeg;
 pub mod png;
 pub mod raw;
@@ -35,12 +36,14 @@ pub struct Header {
     pub codec: u8,
     pub shape: Shape,
     pub bytes_per_sample: u8,
+    /// As EXIF numbers it, 1 to 8.
+    pub orientation: u8,
 }
 
 impl Default for Header {
     /// The header of what is no image.
     fn default() -> Self {
-        Header { codec: OTHER, shape: Shape::default(), bytes_per_sample: 0 }
+        Header { codec: OTHER, shape: Shape::default(), bytes_per_sample: 0, orientation: 1 }
     }
 }
 

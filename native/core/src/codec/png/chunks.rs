@@ -1,7 +1,7 @@
 //! The chunks of a PNG file: header, palette, transparency and the image data, each with its checksum.
 
 use super::SIGNATURE;
-use crate::codec::be32;
+use crate::codec::{be32, exif};
 use crate::error::{Error, Limits, Result};
 
 /// Deflate cannot shrink data more than this; more pixels than that are a lie.
@@ -27,6 +27,7 @@ pub struct Image<'a> {
     pub palette: &'a [u8],
     /// Opacity of the palette's first colours.
     pub opacity: Option<&'a [u8]>,
+    pub orientation: u8,
 }
 
 impl Image<'_> {
@@ -154,6 +155,7 @@ fn read_head_chunk<'a>(image: &mut Option<Image<'a>>, chunk: &Chunk<'a>, limits:
     match &chunk.name {
         b"PLTE" => known.palette = chunk.data,
         b"tRNS" if known.colour == Colour::Palette => known.opacity = Some(chunk.data),
+        b"eXIf" => known.orientation = exif::orientation(chunk.data),
         b"acTL" if be32(chunk.data, 0).is_some_and(|frames| frames > 1) => return Err(Error::unsupported("PNG: animated")),
         b"IEND" | b"IHDR" => {
             return Err(Error::corrupt(format!("PNG: no image data before chunk {} at byte {}", chunk.title(), chunk.offset)));
@@ -191,7 +193,7 @@ fn read_header<'a>(data: &[u8], limits: &Limits) -> Result<Image<'a>> {
     if compression != 0 || filter != 0 || interlace > 1 {
         return Err(Error::corrupt(format!("PNG: compression {compression}, filter {filter}, interlace {interlace} do not exist")));
     }
-    Ok(Image { width, height, depth, colour, interlaced: interlace == 1, palette: &[], opacity: None })
+    Ok(Image { width, height, depth, colour, interlaced: interlace == 1, palette: &[], opacity: None, orientation: 1 })
 }
 
 /// Read a whole file: what is known before the image data, and that data, put together in `joined` where it lies in pieces.

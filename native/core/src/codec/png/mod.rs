@@ -29,6 +29,6 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
 impl Image<'_> {
     fn header(&self) -> Header {
         let shape = Shape { height: self.height, width: self.width, channels: self.channels() };
-        Header { codec: PNG, shape, bytes_per_sample: if self.depth == 16 { 2 } else { 1 } }
+        Header { codec: PNG, shape, bytes_per_sample: if self.depth == 16 { 2 } else { 1 }, orientation: self.orientation }
     }
 }

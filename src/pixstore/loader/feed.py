@@ -1,0 +1,250 @@
+"""Rows to batches: everything of a loader that is neither order nor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixstore import codec
+from pixstore.errors import BadRow, LimitExceededError, RecordError
+from pixstore.loader.described import Descriptions
+from pixstore.loader.draws import Draws
+from pixstore.loader.gather import Columns
+from pixstore.loader.pool import BufferPool
+from pixstore.loader.recipe import FieldResult, Recipe
+from pixstore.loader.stored import FormatTable, Stored
+from pixstore.records import Io
+from pixstore.rows import Extents, Indices, Records, Rows, Slices
+from pixstore.samples import Batch
+from pixstore.schema import Format
+
+Part: TypeAlias = tuple[int, int]
+"""The rows of a batch in its chunk, half-open."""
+
+GROUP_BYTES = 8 << 20
+"""Batches are read several at once up to this size: each read costs about as much Python as copying a megabyte takes."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How records are read and what becomes of those that cannot be."""
+
+    io: Io = "map"
+    threads: int | None = None
+    verify: bool = True
+    exact: bool = False
+    masks_errors: bool = False
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Many rows, located at once; batches are parts of it."""
+
+    places: Indices
+    """Row numbers in the dataset: what order speaks of and draws depend on."""
+    rows: Indices
+    """The same rows as the dataset's origin numbers them."""
+    located: Mapping[str, Records] | None
+    """None where one of them cannot be located: then each batch locates its own, and the one with that row tells."""
+    numbers: Mapping[str, NDArray[Any]]
+    """The columns that are numbers."""
+
+
+@dataclass
+class Counts:
+    """What was read so far, over all epochs."""
+
+    rows: int = 0
+    bad_rows: int = 0
+    alpha_images: int = 0
+    """Images that had an alpha channel, which was laid over white."""
+
+
+class Feed:
+    """Reads any rows of a dataset as a batch: located, checked, decoded, transformed, in buffers that are used again."""
+
+    def __init__(
+        self, rows: Rows, selection: Indices | None, *, recipe: Recipe, fields: Sequence[str], columns: Sequence[str], reading: Reading
+    ) -> None:
+        self.counts = Counts()
+        self._rows = rows
+        self._selection = selection
+        self._recipe = recipe
+        self._fields = tuple(fields)
+        self._columns = Columns(rows, columns)
+        self._reading = reading
+        self._pool = BufferPool()
+        self._tables: dict[str, FormatTable] = {}
+        # Unknown before the first batch, which is then read alone.
+        self._row_bytes = GROUP_BYTES
+        self._descriptions = {name: Descriptions(len(rows), orient=recipe.orients) for name in self._fields}
+
+    def chunk(self, places: Indices) -> Chunk:
+        """Locate the records of these rows."""
+        rows = places if self._selection is None else self._selection[places]
+        numbers = self._columns.numbers(rows)
+        try:
+            return Chunk(places, rows, self._locate(rows), numbers)
+        except RecordError:
+            return Chunk(places, rows, None, numbers)
+
+    def grouped(self, parts: Sequence[Part]) -> Iterator[list[Part]]:
+        """Yield parts of a chunk that follow each other in groups that are best read at once: small images in larger reads."""
+        group: list[Part] = []
+        for each in parts:
+            if group and (each[1] - group[0][0]) * self._row_bytes > GROUP_BYTES:
+                yield group
+                group = []
+            group.append(each)
+        if group:
+            yield group
+
+    def batches(self, chunk: Chunk, parts: Sequence[Part], *, seed: int, epoch: int) -> list[Batch]:
+        """Return a batch for each (start, stop) of the chunk's rows, read at once; parts follow each other.
+
+        Raises one RecordError that names every bad row, unless they are masked.
+        """
+        start, stop = parts[0][0], parts[-1][1]
+        rows, places = chunk.rows[start:stop], chunk.places[start:stop]
+        bad: dict[int, BadRow] = {}
+        try:
+            whole = chunk.located
+            located = self._locate(rows) if whole is None else {name: part(records, start, stop) for name, records in whole.items()}
+            values = self._load(located, rows, self._draws(places, seed, epoch), bad)
+        except RecordError as error:
+            if not self._reading.masks_errors:
+                raise
+            values = self._load_others(error, rows, places, seed, epoch, bad)
+        self._note(values, len(rows), len(bad))
+        return [self._batch(chunk, each, values, start, bad) for each in parts]
+
+    def _batch(self, chunk: Chunk, own: Part, values: Mapping[str, Any], first: int, bad: Mapping[int, BadRow]) -> Batch:
+        """Return the batch of one part of the rows that were read, of which the chunk's row `first` is the first."""
+        start, stop = own
+        mine = {name: value[start - first : stop - first] for name, value in values.items()}
+        mine |= {name: numbers[start:stop] for name, numbers in chunk.numbers.items()}
+        mine |= self._columns.deferred(chunk.rows[start:stop])
+        bad_here = [row for row in sorted(bad) if start - first <= row < stop - first] if bad else []
+        if not bad_here:
+            return Batch(mine, stop - start)
+        ok = np.ones(stop - start, np.bool_)
+        ok[np.array(bad_here) - (start - first)] = False
+        return Batch(mine, stop - start, ok=ok, bad=tuple(bad[row] for row in bad_here))
+
+    def _draws(self, places: Indices, seed: int, epoch: int) -> Draws | None:
+        return Draws(seed, epoch, places) if self._recipe.is_random else None
+
+    def _note(self, values: Mapping[str, Any], rows: int, bad_rows: int) -> None:
+        self.counts.rows += rows
+        self.counts.bad_rows += bad_rows
+        if rows:
+            # Lists of arrays are not put together: each has memory of its own anyway.
+            sizes = [value.nbytes // rows if isinstance(value, np.ndarray) else GROUP_BYTES for value in values.values()]
+            self._row_bytes = max(1, sum(sizes))
+
+    def _locate(self, rows: Indices) -> dict[str, Records]:
+        return {name: self._rows.locate(name, rows) or self._rows.read(name, rows) for name in self._fields}
+
+    def _load(self, located: Mapping[str, Records], rows: Indices, draws: Draws | None, bad: dict[int, BadRow]) -> dict[str, Any]:
+        """Return the array, or list of arrays, of each field; what fails while it is decoded is zero and noted in `bad`, or raised."""
+        described, stored = {}, {}
+        for name, records in located.items():
+            each = self._descriptions[name].describe(records, rows, threads=self._reading.threads, io=self._reading.io)
+            if each.failures:
+                raise codec.record_error(records, each.failures)
+            described[name] = each.records
+            stored[name] = self._stored(name, each.records, each.orientation)
+        results = self._recipe.programs(stored, draws, lambda record: next(iter(described.values())).name(record)[1])
+        loaded = {name: self._load_field(records, results[name], bad) for name, records in described.items()}
+        self.counts.alpha_images += sum(alpha_images(records) for name, records in described.items() if self._recipe.flattens(name))
+        return loaded
+
+    def _stored(self, name: str, records: Records, orientation: NDArray[np.uint8] | None) -> Stored:
+        table = self._tables.get(name)
+        if table is None or (table.formats is not records.formats and table.formats != records.formats):
+            table = self._tables[name] = FormatTable(records.formats)
+        return table.stored(records.format, orientation)
+
+    def _load_field(self, records: Records, result: FieldResult, bad: dict[int, BadRow]) -> Any:
+        out = self._slots(result, len(records))
+        how = self._reading
+        failures = codec.load(records, result.steps, out, exact=how.exact, threads=how.threads, verify=how.verify, io=how.io)
+        if failures and not how.masks_errors:
+            raise codec.record_error(records, failures)
+        for (record, _, _), row in zip(failures, codec.bad_rows(records, failures), strict=True):
+            bad[record] = row
+        return out
+
+    def _slots(self, result: FieldResult, count: int) -> Any:
+        try:
+            if result.shape is not None and result.dtype is not None:
+                return self._pool.array((count, *result.shape), result.dtype)
+            return [np.empty(result.shape_of(record), result.dtype_of(record)) for record in range(count)]
+        except MemoryError as error:
+            raise LimitExceededError(f"a batch of {count} images does not fit into memory ({error}): make the batch smaller") from error
+
+    def _load_others(
+        self, error: RecordError, rows: Indices, places: Indices, seed: int, epoch: int, bad: dict[int, BadRow]
+    ) -> dict[str, Any]:
+        """Return what `_load` does where some rows cannot even be located or described: those are zero, or None in a list."""
+        wrong: dict[int, BadRow] = {}
+        failed: RecordError | None = error
+        while failed is not None:
+            wrong |= {each.row: each for each in failed.bad_rows}
+            good = np.flatnonzero(~np.isin(rows, list(wrong)))
+            found: dict[int, BadRow] = {}
+            try:
+                loaded = self._load(self._locate(rows[good]), rows[good], self._draws(places[good], seed, epoch), found)
+                failed = None
+            except RecordError as another:
+                # Each error names a row that was taken for good before.
+                failed = another
+        bad |= {int(good[place]): row for place, row in found.items()}
+        bad |= {place: wrong[row] for place, row in enumerate(rows.tolist()) if row in wrong}
+        return {name: _spread(arrays, good, len(rows)) for name, arrays in loaded.items()}
+
+
+def _spread(arrays: Any, good: Indices, count: int) -> Any:
+    """Return the arrays at their places among `count`."""
+    if isinstance(arrays, list):
+        spread: list[Any] = [None] * count
+        for place, array in zip(good.tolist(), arrays, strict=True):
+            spread[place] = array
+        return spread
+    whole = np.zeros((count, *arrays.shape[1:]), arrays.dtype)
+    whole[good] = arrays
+    return whole
+
+
+def has_alpha(known: Format) -> bool:
+    """Return whether images of this format have an alpha channel; four channels of a JPEG are CMYK."""
+    return known.codec != "jpeg" and known.shape is not None and len(known.shape) == 3 and known.shape[2] in (2, 4)
+
+
+def alpha_images(records: Records) -> int:
+    """Return how many of the records have an alpha channel."""
+    alpha = [has_alpha(each) for each in records.formats]
+    return int(np.array(alpha, np.bool_)[records.format].sum()) if any(alpha) else 0
+
+
+def part(records: Records, start: int, stop: int) -> Records:
+    """Return records `start` to `stop`; arrays are views."""
+    place = records.place
+    if isinstance(place, Extents):
+        taken: Any = Extents(place.paths, place.file[start:stop], place.offset[start:stop], place.length[start:stop])
+    elif isinstance(place, Slices):
+        taken = Slices(place.data, place.offset[start:stop], place.length[start:stop])
+    else:
+        taken = place[start:stop]
+    return Records(
+        taken,
+        records.formats,
+        records.format[start:stop],
+        lambda record: records.name(start + record),
+        None if records.checksum is None else records.checksum[start:stop],
+        None if records.seed is None else records.seed[start:stop],
+    )

@@ -1,0 +1,67 @@
+"""`pixstore.open`: a dataset from a path, and how to open it again elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pixstore import manifest, registry
+from pixstore.dataset import Dataset, Io
+from pixstore.errors import InvalidInputError
+from pixstore.rows import Rows
+from pixstore.source import SourceOptions
+from pixstore.store import StoreRows
+
+
+class _OpenStore:
+    """How to open one version of a store again."""
+
+    def __init__(self, path: Path, version: int | None) -> None:
+        self.path = path
+        self.version = version
+
+    def __call__(self) -> Rows:
+        return StoreRows(self.path, self.version)
+
+
+class _OpenSource:
+    """How to open a source again."""
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        self.path = path
+        self.options = options
+
+    def __call__(self) -> Rows:
+        return registry.open_source(self.path, self.options)
+
+
+def open_dataset(
+    path: str | os.PathLike[str],
+    *,
+    version: int | None = None,
+    label_from: str | None = None,
+    io: Io = "auto",
+    threads: int | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Dataset:
+    """Open a store, or somebody else's data where it lies: a folder of images, CIFAR batches (folder or archive), LMDB, HDF5.
+
+    version: an older version of a store. label_from: "folder", a regular expression with one group, or a CSV file, for
+    folders of images. io: "map" maps files, "pread" reads them; "auto" maps except on network file systems.
+    progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is kept for the next time.
+
+    Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like.
+    """
+    place = Path(path).absolute()
+    if io not in ("auto", "map", "pread"):
+        raise InvalidInputError(f"io {io!r} is none of 'auto', 'map', 'pread'")
+    if manifest.is_store(place):
+        if label_from is not None:
+            raise InvalidInputError(f"{path}: is a store, which has its own columns; label_from is for folders of images")
+        opened = StoreRows(place, version)
+        return Dataset(opened, _OpenStore(place, opened.manifest.version), io=io, threads=threads)
+    if version is not None:
+        raise InvalidInputError(f"{path}: has no versions; only stores have")
+    opened_source = registry.open_source(place, SourceOptions(label_from, progress))
+    return Dataset(opened_source, _OpenSource(place, SourceOptions(label_from)), io=io, threads=threads)
