@@ -54,7 +54,7 @@ def test_batches_of_a_chunk_are_its_rows_in_order(tmp_path: Path) -> None:
         writer.add_batch(np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8), label=range(20))
     source = feed(pixstore.open(tmp_path / "s.pixstore"))
     chunk = source.chunk(np.array([5, 19, 0, 5, 7]))
-    first, second = source.batches(chunk, [(0, 2), (2, 5)], seed=0, epoch=0)
+    first, second = source.read(source.plan(chunk, [(0, 2), (2, 5)], seed=0, epoch=0))
     assert first["image"][:, 0, 0, 0].tolist() == [5, 19] == first["label"].tolist()
     assert second["image"][:, 0, 0, 0].tolist() == [0, 5, 7] and list(second["key"]) == ["00000000", "00000005", "00000007"]
     assert (source.counts.rows, source.counts.bad_rows) == (5, 0)
@@ -68,7 +68,7 @@ def test_rows_that_are_no_images_keep_their_places_when_masked(shapes_differ: bo
         (tmp_path / f"{row}.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
     ds = pixstore.open(tmp_path)
     masking = feed(ds, masks_errors=True)
-    batch = masking.batches(masking.chunk(np.arange(5)), [(0, 5)], seed=0, epoch=0)[0]
+    batch = masking.read(masking.plan(masking.chunk(np.arange(5)), [(0, 5)], seed=0, epoch=0))[0]
     assert batch.ok.tolist() == [True, False, True, False, True] and [each.key for each in batch.bad] == ["1.png", "3.png"]
     images = batch["image"]
     if shapes_differ:
@@ -77,7 +77,7 @@ def test_rows_that_are_no_images_keep_their_places_when_masked(shapes_differ: bo
         assert images[:, 0, 0, 0].tolist() == [0, 0, 2, 0, 4] and not images[1].any()
     raising = feed(ds)
     with pytest.raises(RecordError, match=r"1\.png") as caught:
-        raising.batches(raising.chunk(np.arange(5)), [(0, 5)], seed=0, epoch=0)[0]
+        raising.read(raising.plan(raising.chunk(np.arange(5)), [(0, 5)], seed=0, epoch=0))[0]
     assert len(caught.value.bad_rows) == 2
 
 
@@ -85,7 +85,7 @@ def test_batch_of_bad_rows_alone_has_none_that_is_good(tmp_path: Path) -> None:
     for row in range(2):
         (tmp_path / f"{row}.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
     masking = feed(pixstore.open(tmp_path), masks_errors=True)
-    batch = masking.batches(masking.chunk(np.arange(2)), [(0, 2)], seed=0, epoch=0)[0]
+    batch = masking.read(masking.plan(masking.chunk(np.arange(2)), [(0, 2)], seed=0, epoch=0))[0]
     assert batch.ok.tolist() == [False, False] and len(batch["image"]) == 2
 
 

@@ -27,7 +27,7 @@ def borders(steps: Steps, position: int = 0) -> list[int]:
 
 
 def delivered(steps: Steps, starts: list[int]) -> np.ndarray:
-    parts = [steps.positions(start, rank) for start in starts for rank in range(steps.world)]
+    parts = [steps.positions([steps.slice(start, rank)]) for start in starts for rank in range(steps.world)]
     return np.concatenate([np.empty(0, np.int64), *parts])
 
 
@@ -36,7 +36,9 @@ def test_every_position_comes_once_in_batches_that_are_not_too_large(count: int,
     steps = Steps(count, batch, world)
     found = borders(steps)
     assert delivered(steps, found[:-1]).tolist() == list(range(count))
-    sizes = np.array([[len(steps.positions(start, rank)) for rank in range(world)] for start in found[:-1]]).reshape(-1, world)
+    sizes = np.array([[len(steps.positions([steps.slice(start, rank)])) for rank in range(world)] for start in found[:-1]]).reshape(
+        -1, world
+    )
     assert (sizes <= batch).all()
     assert (sizes.max(axis=1, initial=0) - sizes.min(axis=1, initial=batch) <= 1).all()
 
@@ -55,7 +57,7 @@ def test_the_number_of_steps_is_known_beforehand_and_the_same_for_every_rank(
 def test_ranks_get_an_empty_batch_only_where_that_was_said(count: int, batch: int, world: int) -> None:
     steps = Steps(count, batch, world)
     starts = borders(steps)[:-1]
-    empty = [[len(steps.positions(start, rank)) == 0 for rank in range(world)] for start in starts]
+    empty = [[len(steps.positions([steps.slice(start, rank)])) == 0 for rank in range(world)] for start in starts]
     assert not np.array(empty[:-1]).any()
     assert sum(empty[-1] if empty else []) == steps.empty_ranks_from()
     if count >= 2 * world and batch > 1:
@@ -103,7 +105,7 @@ def test_pad_repeats_the_first_rows_up_to_a_multiple_of_the_world(count: int, ba
     added = -count % world
     assert positions.tolist() == [*range(count), *(each % count for each in range(added))]
     for start in starts:
-        assert len({len(steps.positions(start, rank)) for rank in range(world)}) == 1
+        assert len({len(steps.positions([steps.slice(start, rank)])) for rank in range(world)}) == 1
     assert steps.empty_ranks_from() == 0
 
 

@@ -68,7 +68,7 @@ struct Queue {
 
 /// How long a helper looks out for the next call before it sleeps: loaders call again and again, and waking takes as long as a small
 /// batch. While it waits it lets others have the CPU.
-const AWAKE: Duration = Duration::from_micros(100);
+const AWAKE: Duration = Duration::from_micros(300);
 
 static TEAM: PerProcess<Team> = PerProcess::new();
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixstore import codec
-from pixstore.errors import BadRow, LimitExceededError, RecordError
+from pixstore.errors import BadRow, LimitExceededError, PixstoreError, RecordError
 from pixstore.loader.described import Descriptions
 from pixstore.loader.draws import Draws
 from pixstore.loader.gather import Columns
@@ -52,6 +53,22 @@ class Chunk:
     """None where one of them cannot be located: then each batch locates its own, and the one with that row tells."""
     numbers: Mapping[str, NDArray[Any]]
     """The columns that are numbers."""
+
+
+Work: TypeAlias = Mapping[str, tuple[Records, FieldResult]]
+"""Each field's records, and what is done with them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for one or several batches; `error` says why it cannot be done."""
+
+    chunk: Chunk
+    parts: Sequence[Part]
+    seed: int
+    epoch: int
+    work: Work
+    error: PixstoreError | None = None
 
 
 @dataclass
@@ -103,24 +120,32 @@ class Feed:
         if group:
             yield group
 
-    def batches(self, chunk: Chunk, parts: Sequence[Part], *, seed: int, epoch: int) -> list[Batch]:
-        """Return a batch for each (start, stop) of the chunk's rows, read at once; parts follow each other.
-
-        Raises one RecordError that names every bad row, unless they are masked.
-        """
+    def plan(self, chunk: Chunk, parts: Sequence[Part], *, seed: int, epoch: int) -> Plan:
+        """Return what is to be done for these (start, stop) of the chunk's rows, which follow each other; what fails is in the plan."""
         start, stop = parts[0][0], parts[-1][1]
         rows, places = chunk.rows[start:stop], chunk.places[start:stop]
-        bad: dict[int, BadRow] = {}
         try:
             whole = chunk.located
             located = self._locate(rows) if whole is None else {name: part(records, start, stop) for name, records in whole.items()}
-            values = self._load(located, rows, self._draws(places, seed, epoch), bad)
-        except RecordError as error:
-            if not self._reading.masks_errors:
-                raise
-            values = self._load_others(error, rows, places, seed, epoch, bad)
-        self._note(values, len(rows), len(bad))
-        return [self._batch(chunk, each, values, start, bad) for each in parts]
+            work = self._work(located, rows, self._draws(places, seed, epoch))
+        except PixstoreError as error:
+            return Plan(chunk, parts, seed, epoch, {}, error)
+        self._row_bytes = max(1, sum(_bytes_of_one(result) for _, result in work.values()))
+        return Plan(chunk, parts, seed, epoch, work)
+
+    def read(self, plan: Plan) -> list[Batch]:
+        """Return a batch for each part of the plan. Raises one RecordError that names every bad row, unless they are masked."""
+        start, stop = plan.parts[0][0], plan.parts[-1][1]
+        bad: dict[int, BadRow] = {}
+        if plan.error is None:
+            values = self._load(plan.work, bad)
+        elif isinstance(plan.error, RecordError) and self._reading.masks_errors:
+            values = self._load_others(plan, plan.error, bad)
+        else:
+            raise plan.error
+        self.counts.rows += stop - start
+        self.counts.bad_rows += len(bad)
+        return [self._batch(plan.chunk, each, values, start, bad) for each in plan.parts]
 
     def _batch(self, chunk: Chunk, own: Part, values: Mapping[str, Any], first: int, bad: Mapping[int, BadRow]) -> Batch:
         """Return the batch of one part of the rows that were read, of which the chunk's row `first` is the first."""
@@ -138,19 +163,11 @@ class Feed:
     def _draws(self, places: Indices, seed: int, epoch: int) -> Draws | None:
         return Draws(seed, epoch, places) if self._recipe.is_random else None
 
-    def _note(self, values: Mapping[str, Any], rows: int, bad_rows: int) -> None:
-        self.counts.rows += rows
-        self.counts.bad_rows += bad_rows
-        if rows:
-            # Lists of arrays are not put together: each has memory of its own anyway.
-            sizes = [value.nbytes // rows if isinstance(value, np.ndarray) else GROUP_BYTES for value in values.values()]
-            self._row_bytes = max(1, sum(sizes))
-
     def _locate(self, rows: Indices) -> dict[str, Records]:
         return {name: self._rows.locate(name, rows) or self._rows.read(name, rows) for name in self._fields}
 
-    def _load(self, located: Mapping[str, Records], rows: Indices, draws: Draws | None, bad: dict[int, BadRow]) -> dict[str, Any]:
-        """Return the array, or list of arrays, of each field; what fails while it is decoded is zero and noted in `bad`, or raised."""
+    def _work(self, located: Mapping[str, Records], rows: Indices, draws: Draws | None) -> Work:
+        """Return each field's records and what is done with them. Raises RecordError naming what is no image."""
         described, stored = {}, {}
         for name, records in located.items():
             each = self._descriptions[name].describe(records, rows, threads=self._reading.threads, io=self._reading.io)
@@ -159,8 +176,12 @@ class Feed:
             described[name] = each.records
             stored[name] = self._stored(name, each.records, each.orientation)
         results = self._recipe.programs(stored, draws, lambda record: next(iter(described.values())).name(record)[1])
-        loaded = {name: self._load_field(records, results[name], bad) for name, records in described.items()}
-        self.counts.alpha_images += sum(alpha_images(records) for name, records in described.items() if self._recipe.flattens(name))
+        return {name: (records, results[name]) for name, records in described.items()}
+
+    def _load(self, work: Work, bad: dict[int, BadRow]) -> dict[str, Any]:
+        """Return the array, or list of arrays, of each field; what fails while it is decoded is zero and noted in `bad`, or raised."""
+        loaded = {name: self._load_field(records, result, bad) for name, (records, result) in work.items()}
+        self.counts.alpha_images += sum(alpha_images(records) for name, (records, _) in work.items() if self._recipe.flattens(name))
         return loaded
 
     def _stored(self, name: str, records: Records, orientation: NDArray[np.uint8] | None) -> Stored:
@@ -187,25 +208,33 @@ class Feed:
         except MemoryError as error:
             raise LimitExceededError(f"a batch of {count} images does not fit into memory ({error}): make the batch smaller") from error
 
-    def _load_others(
-        self, error: RecordError, rows: Indices, places: Indices, seed: int, epoch: int, bad: dict[int, BadRow]
-    ) -> dict[str, Any]:
+    def _load_others(self, plan: Plan, error: RecordError, bad: dict[int, BadRow]) -> dict[str, Any]:
         """Return what `_load` does where some rows cannot even be located or described: those are zero, or None in a list."""
+        own = slice(plan.parts[0][0], plan.parts[-1][1])
+        rows, places = plan.chunk.rows[own], plan.chunk.places[own]
         wrong: dict[int, BadRow] = {}
         failed: RecordError | None = error
         while failed is not None:
             wrong |= {each.row: each for each in failed.bad_rows}
             good = np.flatnonzero(~np.isin(rows, list(wrong)))
-            found: dict[int, BadRow] = {}
             try:
-                loaded = self._load(self._locate(rows[good]), rows[good], self._draws(places[good], seed, epoch), found)
+                work = self._work(self._locate(rows[good]), rows[good], self._draws(places[good], plan.seed, plan.epoch))
                 failed = None
             except RecordError as another:
                 # Each error names a row that was taken for good before.
                 failed = another
+        found: dict[int, BadRow] = {}
+        loaded = self._load(work, found)
         bad |= {int(good[place]): row for place, row in found.items()}
         bad |= {place: wrong[row] for place, row in enumerate(rows.tolist()) if row in wrong}
         return {name: _spread(arrays, good, len(rows)) for name, arrays in loaded.items()}
+
+
+def _bytes_of_one(result: FieldResult) -> int:
+    """Return how many bytes one image comes out as. Images that differ are not read in groups: each has memory of its own anyway."""
+    if result.shape is None or result.dtype is None:
+        return GROUP_BYTES
+    return math.prod(result.shape) * result.dtype.itemsize
 
 
 def _spread(arrays: Any, good: Indices, count: int) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from pixstore import codec
 from pixstore.errors import InvalidInputError, PixstoreError, SchemaError
-from pixstore.loader.feed import Counts, Feed, Reading
+from pixstore.loader.feed import Counts, Feed, Part, Plan, Reading
 from pixstore.loader.options import LoaderOptions
 from pixstore.loader.order import FullShuffle, InOrder, Order, WindowShuffle, randomness
 from pixstore.loader.prefetch import Prefetched, prefetch
@@ -27,6 +28,10 @@ from pixstore.samples import Batch
 
 ROWS_LOCATED_AT_ONCE = 8_192
 PAGES_OF_A_WINDOW = 64
+
+
+Planned: TypeAlias = tuple[Plan, list[int]]
+"""What is to be done for some batches, and the position after each."""
 
 
 class UnevenRanksWarning(UserWarning):
@@ -174,7 +179,7 @@ class Loader:
     def read_rows(self, rows: Indices, epoch: int | None = None) -> Batch:
         """Return these rows of the dataset, in this order, as an epoch (the present one by default) transforms them."""
         epoch = self._epoch if epoch is None else epoch
-        return self._called(self._feed.batches(self._feed.chunk(rows), [(0, len(rows))], seed=self._seed, epoch=epoch)[0])
+        return self._called(self._feed.read(self._feed.plan(self._feed.chunk(rows), [(0, len(rows))], seed=self._seed, epoch=epoch))[0])
 
     def replace(self, **options: Any) -> Loader:
         """Return a loader of the same dataset with some options changed, at the same place of the same epoch."""
@@ -188,42 +193,50 @@ class Loader:
 
         Of `workers` that share the rank, `worker` makes every workers-th batch, so that taking turns gives them all in order.
         """
-        for group in self.groups(epoch, position, worker=worker, workers=workers):
-            yield from group
+        for planned in self.plans(epoch, position, worker=worker, workers=workers):
+            for group in self.read(planned):
+                yield from group
 
-    def groups(self, epoch: int, position: int = 0, *, worker: int = 0, workers: int = 1) -> Iterator[list[tuple[Batch, int]]]:
-        """Yield what `batches` does, as many at once as are read at once: several where images are small."""
+    def plans(self, epoch: int, position: int = 0, *, worker: int = 0, workers: int = 1) -> Iterator[Planned]:
+        """Yield what is to be done for the batches that `batches` yields: for several at once where images are small."""
         order = self._order(epoch)
         steps_at_once, step = 1, 0
         largest = max(1, ROWS_LOCATED_AT_ONCE // self.options.batch_size)
         while self._steps.take(position):
-            parts: list[Indices] = []
+            spans: list[Part] = []
             ends: list[int] = []
-            while len(parts) < steps_at_once and (taken := self._steps.take(position)):
+            while len(spans) < steps_at_once and (taken := self._steps.take(position)):
                 if step % workers == worker:
-                    parts.append(self._steps.positions(position, self.options.rank))
+                    spans.append(self._steps.slice(position, self.options.rank))
                     ends.append(position + taken)
                 position, step = position + taken, step + 1
-            if parts:
-                yield from self._located(order, parts, ends, epoch)
+            if spans:
+                yield from self._planned(order, spans, ends, epoch)
             # The first batch shall not wait for the rows of many others.
             steps_at_once = min(2 * steps_at_once, largest)
 
-    def _located(self, order: Order, positions: list[Indices], ends: list[int], epoch: int) -> Iterator[list[tuple[Batch, int]]]:
-        chunk = self._feed.chunk(order.rows(np.concatenate(positions)))
-        stops = np.cumsum([len(each) for each in positions]).tolist()
+    def _planned(self, order: Order, spans: list[Part], ends: list[int], epoch: int) -> Iterator[Planned]:
+        chunk = self._feed.chunk(order.rows(self._steps.positions(spans)))
+        stops = list(itertools.accumulate(stop - start for start, stop in spans))
         parts = list(zip([0, *stops], stops, strict=False))
         position_after = dict(zip(parts, ends, strict=True))
         for group in self._feed.grouped(parts):
-            try:
-                batches = self._feed.batches(chunk, group, seed=self._seed, epoch=epoch)
-            except PixstoreError:
-                # What is good before the batch that cannot be made is handed out first.
-                singles = (self._feed.batches(chunk, [each], seed=self._seed, epoch=epoch)[0] for each in group)
-                for batch, each in zip(singles, group, strict=True):
-                    yield [(self._called(batch), position_after[each])]
-            else:
-                yield [(self._called(batch), position_after[each]) for batch, each in zip(batches, group, strict=True)]
+            yield self._feed.plan(chunk, group, seed=self._seed, epoch=epoch), [position_after[each] for each in group]
+
+    def read(self, planned: Planned) -> Iterator[list[tuple[Batch, int]]]:
+        """Yield the batches of a plan, each with the position after it: all at once, or one by one up to the one that cannot be made."""
+        plan, ends = planned
+        try:
+            batches = self._feed.read(plan)
+        except PixstoreError:
+            if len(ends) == 1:
+                raise
+        else:
+            yield [(self._called(batch), end) for batch, end in zip(batches, ends, strict=True)]
+            return
+        for each, end in zip(plan.parts, ends, strict=True):
+            alone = self._feed.plan(plan.chunk, [each], seed=plan.seed, epoch=plan.epoch)
+            yield [(self._called(self._feed.read(alone)[0]), end)]
 
     def _called(self, batch: Batch) -> Batch:
         for function in self._recipe.callables:
@@ -302,7 +315,7 @@ class Pass:
     def __init__(self, loader: Loader, epoch: int, position: int) -> None:
         self._loader = loader
         self._epoch = epoch
-        made = loader.groups(epoch, position)
+        made = (group for planned in loader.plans(epoch, position) for group in loader.read(planned))
         self._groups = prefetch(made, loader.options.ahead) if loader.options.ahead else made
         self._ready: deque[tuple[Batch, int]] = deque()
 

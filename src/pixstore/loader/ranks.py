@@ -7,6 +7,8 @@ there are, where it starts, batch and world alone: an epoch may go on at any ste
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +63,7 @@ class Steps:
     def slice(self, position: int, rank: int) -> tuple[int, int]:
         """Return the half-open range of positions that this rank has in the step at `position`.
 
-        With pad it may reach beyond `count`: those are the epoch's first positions again, as `positions` says.
+        With pad it may reach beyond `count`: those are the epoch's first positions again, as `positions` has them.
         """
         if not 0 <= rank < self.world:
             raise InvalidInputError(f"rank {rank} is outside a world of {self.world}")
@@ -72,9 +74,12 @@ class Steps:
         start = position + rank * each + min(rank, more)
         return start, start + each + (rank < more)
 
-    def positions(self, position: int, rank: int) -> Indices:
-        """Return the positions that this rank has in the step at `position`, those that pad repeats included."""
-        positions = np.arange(*self.slice(position, rank))
+    def positions(self, slices: Sequence[tuple[int, int]]) -> Indices:
+        """Return the positions of these slices, one after the other; those that pad repeats are the epoch's first."""
+        if all(one[1] == other[0] for one, other in itertools.pairwise(slices)):
+            positions = np.arange(slices[0][0], slices[-1][1]) if slices else np.empty(0, np.int64)
+        else:
+            positions = np.concatenate([np.arange(*each) for each in slices])
         return positions % self.count if self.pad and self.count else positions
 
     def empty_ranks_from(self, position: int = 0) -> int:
