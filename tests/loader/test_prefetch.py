@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from pixstore.errors import InvalidInputError
-from pixstore.loader.prefetch import prefetch
+from pixstore.loader.prefetch import prefetch, prefetch_made
 
 
 def threads_of_ours() -> int:
@@ -92,6 +92,45 @@ def test_item_is_not_kept_alive_after_it_was_handed_out() -> None:
         del item
     gc.collect()
     assert Item.alive == 0
+
+
+def test_several_threads_make_at_once_and_keep_the_order() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def make(number: int) -> int:
+        if number in (0, 1):
+            both.wait()
+        time.sleep(0.003 if number % 2 else 0)
+        return 10 * number
+
+    assert list(prefetch_made(range(50), make, ahead=2, threads=2)) == [10 * number for number in range(50)]
+    assert threads_of_ours() == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_error_of_making_comes_in_its_place_whoever_is_faster(threads: int) -> None:
+    def make(number: int) -> int:
+        if number == 7:
+            time.sleep(0.02)
+            raise KeyError("seven")
+        return number
+
+    iterator = prefetch_made(range(50), make, ahead=3, threads=threads)
+    assert [next(iterator) for _ in range(7)] == list(range(7))
+    with pytest.raises(KeyError, match="seven"):
+        next(iterator)
+    with pytest.raises(StopIteration):
+        next(iterator)
+    assert threads_of_ours() == 0
+
+
+def test_several_threads_begin_no_more_than_they_may() -> None:
+    begun: list[int] = []
+    iterator = prefetch_made(range(100), begun.append, ahead=2, threads=3)
+    next(iterator)
+    time.sleep(0.1)
+    assert sorted(begun) == list(range(5))
+    iterator.close()
 
 
 def test_ahead_below_one_is_refused() -> None:

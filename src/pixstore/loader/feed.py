@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,7 +27,7 @@ from pixstore.schema import Format
 Part: TypeAlias = tuple[int, int]
 """The rows of a batch in its chunk, half-open."""
 
-GROUP_BYTES = 8 << 20
+GROUP_BYTES = 16 << 20
 """Batches are read several at once up to this size: each read costs about as much Python as copying a megabyte takes."""
 
 
@@ -95,6 +96,8 @@ class Feed:
         self._columns = Columns(rows, columns)
         self._reading = reading
         self._pool = BufferPool()
+        # Plans are made by one thread at a time, batches by several.
+        self._lock = threading.Lock()
         self._tables: dict[str, FormatTable] = {}
         # Unknown before the first batch, which is then read alone.
         self._row_bytes = GROUP_BYTES
@@ -133,18 +136,19 @@ class Feed:
         self._row_bytes = max(1, sum(_bytes_of_one(result) for _, result in work.values()))
         return Plan(chunk, parts, seed, epoch, work)
 
-    def read(self, plan: Plan) -> list[Batch]:
+    def read(self, plan: Plan, *, threads: int | None = None) -> list[Batch]:
         """Return a batch for each part of the plan. Raises one RecordError that names every bad row, unless they are masked."""
         start, stop = plan.parts[0][0], plan.parts[-1][1]
         bad: dict[int, BadRow] = {}
         if plan.error is None:
-            values = self._load(plan.work, bad)
+            values = self._load(plan.work, bad, threads or self._reading.threads)
         elif isinstance(plan.error, RecordError) and self._reading.masks_errors:
-            values = self._load_others(plan, plan.error, bad)
+            values = self._load_others(plan, plan.error, bad, threads or self._reading.threads)
         else:
             raise plan.error
-        self.counts.rows += stop - start
-        self.counts.bad_rows += len(bad)
+        with self._lock:
+            self.counts.rows += stop - start
+            self.counts.bad_rows += len(bad)
         return [self._batch(plan.chunk, each, values, start, bad) for each in plan.parts]
 
     def _batch(self, chunk: Chunk, own: Part, values: Mapping[str, Any], first: int, bad: Mapping[int, BadRow]) -> Batch:
@@ -178,10 +182,11 @@ class Feed:
         results = self._recipe.programs(stored, draws, lambda record: next(iter(described.values())).name(record)[1])
         return {name: (records, results[name]) for name, records in described.items()}
 
-    def _load(self, work: Work, bad: dict[int, BadRow]) -> dict[str, Any]:
+    def _load(self, work: Work, bad: dict[int, BadRow], threads: int | None) -> dict[str, Any]:
         """Return the array, or list of arrays, of each field; what fails while it is decoded is zero and noted in `bad`, or raised."""
-        loaded = {name: self._load_field(records, result, bad) for name, (records, result) in work.items()}
-        self.counts.alpha_images += sum(alpha_images(records) for name, (records, _) in work.items() if self._recipe.flattens(name))
+        loaded = {name: self._load_field(name, records, result, bad, threads) for name, (records, result) in work.items()}
+        with self._lock:
+            self.counts.alpha_images += sum(alpha_images(records) for name, (records, _) in work.items() if self._recipe.flattens(name))
         return loaded
 
     def _stored(self, name: str, records: Records, orientation: NDArray[np.uint8] | None) -> Stored:
@@ -190,10 +195,10 @@ class Feed:
             table = self._tables[name] = FormatTable(records.formats)
         return table.stored(records.format, orientation)
 
-    def _load_field(self, records: Records, result: FieldResult, bad: dict[int, BadRow]) -> Any:
-        out = self._slots(result, len(records))
+    def _load_field(self, name: str, records: Records, result: FieldResult, bad: dict[int, BadRow], threads: int | None) -> Any:
+        out = self._slots(result, len(records)) if len(records) else self._nothing(name)
         how = self._reading
-        failures = codec.load(records, result.steps, out, exact=how.exact, threads=how.threads, verify=how.verify, io=how.io)
+        failures = codec.load(records, result.steps, out, exact=how.exact, threads=threads, verify=how.verify, io=how.io)
         if failures and not how.masks_errors:
             raise codec.record_error(records, failures)
         for (record, _, _), row in zip(failures, codec.bad_rows(records, failures), strict=True):
@@ -208,7 +213,14 @@ class Feed:
         except MemoryError as error:
             raise LimitExceededError(f"a batch of {count} images does not fit into memory ({error}): make the batch smaller") from error
 
-    def _load_others(self, plan: Plan, error: RecordError, bad: dict[int, BadRow]) -> dict[str, Any]:
+    def _nothing(self, name: str) -> Any:
+        """Return a batch of no images, of the shape that others have where that is known."""
+        shape, dtype = self._recipe.static_shapes()[name]
+        if shape is None or dtype is None or None in shape:
+            return []
+        return np.empty((0, *(size for size in shape if size is not None)), dtype)
+
+    def _load_others(self, plan: Plan, error: RecordError, bad: dict[int, BadRow], threads: int | None) -> dict[str, Any]:
         """Return what `_load` does where some rows cannot even be located or described: those are zero, or None in a list."""
         own = slice(plan.parts[0][0], plan.parts[-1][1])
         rows, places = plan.chunk.rows[own], plan.chunk.places[own]
@@ -224,7 +236,7 @@ class Feed:
                 # Each error names a row that was taken for good before.
                 failed = another
         found: dict[int, BadRow] = {}
-        loaded = self._load(work, found)
+        loaded = self._load(work, found, threads)
         bad |= {int(good[place]): row for place, row in found.items()}
         bad |= {place: wrong[row] for place, row in enumerate(rows.tolist()) if row in wrong}
         return {name: _spread(arrays, good, len(rows)) for name, arrays in loaded.items()}

@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from pixstore.errors import InvalidInputError, PixstoreError, SchemaError
 from pixstore.loader.feed import Counts, Feed, Part, Plan, Reading
 from pixstore.loader.options import LoaderOptions
 from pixstore.loader.order import FullShuffle, InOrder, Order, WindowShuffle, randomness
-from pixstore.loader.prefetch import Prefetched, prefetch
+from pixstore.loader.prefetch import Prefetched, prefetch_made
 from pixstore.loader.ranks import Steps
 from pixstore.loader.recipe import Recipe
 from pixstore.loader.sampling import Bucketed, Weighted, balanced_weights
@@ -26,12 +26,18 @@ from pixstore.records import Io
 from pixstore.rows import Indices, Rows
 from pixstore.samples import Batch
 
-ROWS_LOCATED_AT_ONCE = 8_192
+ROWS_LOCATED_AT_ONCE = 16_384
 PAGES_OF_A_WINDOW = 64
+READERS = 2
+"""Threads that make batches in advance, each with its share of the core's."""
 
 
 Planned: TypeAlias = tuple[Plan, list[int]]
 """What is to be done for some batches, and the position after each."""
+
+
+Read: TypeAlias = tuple[list[tuple[Batch, int]], Exception | None]
+"""Batches, each with the position after it, and why there is no further one."""
 
 
 class UnevenRanksWarning(UserWarning):
@@ -194,8 +200,10 @@ class Loader:
         Of `workers` that share the rank, `worker` makes every workers-th batch, so that taking turns gives them all in order.
         """
         for planned in self.plans(epoch, position, worker=worker, workers=workers):
-            for group in self.read(planned):
-                yield from group
+            batches, error = self.read(planned)
+            yield from batches
+            if error is not None:
+                raise error
 
     def plans(self, epoch: int, position: int = 0, *, worker: int = 0, workers: int = 1) -> Iterator[Planned]:
         """Yield what is to be done for the batches that `batches` yields: for several at once where images are small."""
@@ -223,20 +231,42 @@ class Loader:
         for group in self._feed.grouped(parts):
             yield self._feed.plan(chunk, group, seed=self._seed, epoch=epoch), [position_after[each] for each in group]
 
-    def read(self, planned: Planned) -> Iterator[list[tuple[Batch, int]]]:
-        """Yield the batches of a plan, each with the position after it: all at once, or one by one up to the one that cannot be made."""
+    def read(self, planned: Planned, *, threads: int | None = None) -> Read:
+        """Return the batches of a plan, each with the position after it, and the error of the one that cannot be made and ends them."""
         plan, ends = planned
+        done: list[tuple[Batch, int]] = []
         try:
-            batches = self._feed.read(plan)
-        except PixstoreError:
-            if len(ends) == 1:
-                raise
-        else:
-            yield [(self._called(batch), end) for batch, end in zip(batches, ends, strict=True)]
-            return
+            batches = self._feed.read(plan, threads=threads)
+            done.extend((self._called(batch), end) for batch, end in zip(batches, ends, strict=True))
+        except PixstoreError as error:
+            if len(ends) == 1 or done:
+                return done, error
+            return self._read_one_by_one(planned)
+        except Exception as error:  # of the user's functions
+            return done, error
+        return done, None
+
+    def _read_one_by_one(self, planned: Planned) -> Read:
+        plan, ends = planned
+        done: list[tuple[Batch, int]] = []
         for each, end in zip(plan.parts, ends, strict=True):
             alone = self._feed.plan(plan.chunk, [each], seed=plan.seed, epoch=plan.epoch)
-            yield [(self._called(self._feed.read(alone)[0]), end)]
+            read, error = self.read((alone, [end]))
+            done.extend(read)
+            if error is not None:
+                return done, error
+        return done, None
+
+    def ahead_of(self, epoch: int, position: int) -> Iterator[Read]:
+        """Yield what `read` returns from `position` of an epoch on, made in advance as the options say."""
+        plans = self.plans(epoch, position)
+        ahead = self.options.ahead
+        if not ahead:
+            return map(self.read, plans)
+        # While one thread plans, which is Python, the other is in the core; a function of the user's is called in one thread, in order.
+        cpus = self.options.threads or codec.usable_cpus()
+        readers = 1 if self._recipe.callables or cpus == 1 else READERS
+        return prefetch_made(plans, partial(self.read, threads=-(-cpus // readers)), ahead=ahead, threads=readers)
 
     def _called(self, batch: Batch) -> Batch:
         for function in self._recipe.callables:
@@ -315,20 +345,25 @@ class Pass:
     def __init__(self, loader: Loader, epoch: int, position: int) -> None:
         self._loader = loader
         self._epoch = epoch
-        made = (group for planned in loader.plans(epoch, position) for group in loader.read(planned))
-        self._groups = prefetch(made, loader.options.ahead) if loader.options.ahead else made
+        self._reads = loader.ahead_of(epoch, position)
         self._ready: deque[tuple[Batch, int]] = deque()
+        self._error: Exception | None = None
 
     def __iter__(self) -> Pass:
         return self
 
     def __next__(self) -> Batch:
         while not self._ready:
+            if self._error is not None:
+                self.close()
+                error, self._error = self._error, StopIteration()
+                raise error
             try:
-                self._ready.extend(next(self._groups))
+                batches, self._error = next(self._reads)
             except StopIteration:
                 self._loader.finished(self._epoch)
                 raise
+            self._ready.extend(batches)
         batch, position = self._ready.popleft()
         self._loader.delivered(self._epoch, position)
         return batch
@@ -336,8 +371,8 @@ class Pass:
     def close(self) -> None:
         """Stop making batches; may be called more than once."""
         self._ready.clear()
-        if isinstance(self._groups, Prefetched):
-            self._groups.close()
+        if isinstance(self._reads, Prefetched):
+            self._reads.close()
 
 
 def _restored(remake: Callable[[LoaderOptions], Loader], options: LoaderOptions, state: Mapping[str, int]) -> Loader:
