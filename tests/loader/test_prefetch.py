@@ -98,13 +98,29 @@ def test_several_threads_make_at_once_and_keep_the_order() -> None:
     both = threading.Barrier(2, timeout=30)
 
     def make(number: int) -> int:
-        if number in (0, 1):
+        if number in (1, 2):
             both.wait()
         time.sleep(0.003 if number % 2 else 0)
         return 10 * number
 
     assert list(prefetch_made(range(50), make, ahead=2, threads=2)) == [10 * number for number in range(50)]
     assert threads_of_ours() == 0
+
+
+def test_first_one_is_made_alone_where_asked() -> None:
+    at_work: set[int] = set()
+    beside_first: list[set[int]] = []
+
+    def make(number: int) -> int:
+        at_work.add(number)
+        if number == 0:
+            time.sleep(0.05)
+            beside_first.append(set(at_work))
+        at_work.discard(number)
+        return number
+
+    assert list(prefetch_made(range(20), make, ahead=2, threads=3, first_alone=True)) == list(range(20))
+    assert beside_first == [{0}]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

@@ -266,7 +266,9 @@ class Loader:
         # While one thread plans, which is Python, the other is in the core; a function of the user's is called in one thread, in order.
         cpus = self.options.threads or codec.usable_cpus()
         readers = 1 if self._recipe.callables or cpus == 1 else READERS
-        return prefetch_made(plans, partial(self.read, threads=-(-cpus // readers)), ahead=ahead, threads=readers)
+        # A loader's very first batch is somebody waiting; in later passes the buffers are warm and only the rate counts.
+        is_new = self.counts.rows == 0
+        return prefetch_made(plans, partial(self.read, threads=-(-cpus // readers)), ahead=ahead, threads=readers, first_alone=is_new)
 
     def _called(self, batch: Batch) -> Batch:
         for function in self._recipe.callables:
