@@ -146,15 +146,18 @@ def exif_orientation(tiff: bytes) -> int:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return 1
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
-        for number in range(entries):
-            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, directory + 2 + 12 * number)
-            if tag == ORIENTATION_TAG:
-                return value if (kind, count) == (EXIF_SHORT, 1) and 1 <= value <= 8 else 1
-    except struct.error:  # a place beyond the end
-        pass
+    if len(tiff) < 8:
+        return 1
+    (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
+    if directory + 2 > len(tiff):
+        return 1
+    (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
+    # An entry has 12 bytes, of which the first 10 say all that is asked here; a directory may claim more than there are.
+    there = (len(tiff) - directory) // 12
+    for number in range(min(entries, there)):
+        tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, directory + 2 + 12 * number)
+        if tag == ORIENTATION_TAG:
+            return value if (kind, count) == (EXIF_SHORT, 1) and 1 <= value <= 8 else 1
     return 1
 
 

@@ -172,9 +172,7 @@ class RandomResizedCrop(Transform):
 
 
 @dataclass(frozen=True)
-class HorizontalFlip(Transform):
-    """Mirror left-right with probability p. As `torchvision.transforms.RandomHorizontalFlip`."""
-
+class _Flip(Transform):
     p: float = 0.5
 
     DRAWS: ClassVar[int] = 1
@@ -182,22 +180,19 @@ class HorizontalFlip(Transform):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.checked_number("p", least=0, most=1)
+
+
+@dataclass(frozen=True)
+class HorizontalFlip(_Flip):
+    """Mirror left-right with probability p. As `torchvision.transforms.RandomHorizontalFlip`."""
 
     def apply(self, joint: Joint, uniforms: Floats) -> None:
         joint.flip_left_right(uniforms[0] < self.p)
 
 
 @dataclass(frozen=True)
-class VerticalFlip(Transform):
+class VerticalFlip(_Flip):
     """Mirror top-bottom with probability p. As `torchvision.transforms.RandomVerticalFlip`."""
-
-    p: float = 0.5
-
-    DRAWS: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.checked_number("p", least=0, most=1)
 
     def apply(self, joint: Joint, uniforms: Floats) -> None:
         joint.flip_top_bottom(uniforms[0] < self.p)
