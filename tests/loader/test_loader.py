@@ -214,6 +214,16 @@ def test_bad_row_is_named_and_ends_the_pass(tmp_path: Path) -> None:
     assert loader.state_dict()["position"] == 8 and loader.epoch == 0
 
 
+def test_good_batches_that_are_read_along_with_a_bad_one_come_before_its_error(tmp_path: Path) -> None:
+    # Batches 1 and 2 are read at once; the bad row is in the second of them.
+    loader = damaged(tmp_path, row=21).loader(8)
+    batches = iter(loader)
+    assert [row_of(next(batches)["image"]) for _ in range(2)] == [list(range(8)), list(range(8, 16))]
+    with pytest.raises(CorruptRecordError, match="00000021"):
+        next(batches)
+    assert loader.state_dict()["position"] == 16
+
+
 def test_masked_row_is_kept_as_zeros_and_counted(tmp_path: Path) -> None:
     loader = damaged(tmp_path).loader(8, on_error="mask")
     batches = list(loader)

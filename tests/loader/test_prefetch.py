@@ -108,19 +108,18 @@ def test_several_threads_make_at_once_and_keep_the_order() -> None:
 
 
 def test_first_one_is_made_alone_where_asked() -> None:
-    at_work: set[int] = set()
-    beside_first: list[set[int]] = []
+    begun: list[int] = []
+    before_first: list[list[int]] = []
 
     def make(number: int) -> int:
-        at_work.add(number)
+        begun.append(number)
         if number == 0:
             time.sleep(0.05)
-            beside_first.append(set(at_work))
-        at_work.discard(number)
+            before_first.append(list(begun))
         return number
 
     assert list(prefetch_made(range(20), make, ahead=2, threads=3, first_alone=True)) == list(range(20))
-    assert beside_first == [{0}]
+    assert before_first == [[0]]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
