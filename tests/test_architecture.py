@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("cli", "web"),
     ("bench",),
-    ("convert", "export", "verify", "testing"),
+    ("convert", "export", "trust", "upkeep", "jobs", "estimate", "testing"),
     ("torch", "tensorflow", "jax", "keras"),
     ("dataset", "opening", "writer"),
     ("loader", "splits"),
@@ -28,7 +28,7 @@ LAYERS = (
     ("codec", "encoding", "slots", "probing", "records", "formats"),
     ("core",),
     ("reference",),
-    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "lock", "headers", "samples", "selectors"),
+    ("rows", "engine", "source", "schema", "errors", "columns", "disk", "lock", "headers", "samples", "selectors", "executors", "child"),
     ("package",),
 )
 USERS_OF_PUBLIC_NAMES = ("cli", "web", "bench", "testing")
@@ -42,6 +42,7 @@ LIBRARIES = {
     "torch": ("torch",),
     "tensorflow": ("tensorflow",),
     "jax": ("jax",),
+    "ray": ("executors",),
     "keras": ("keras",),
     "pixstore_native": (),
 }
