@@ -1,7 +1,7 @@
 # The verbs of the project; `make` alone lists them. The environment is .venv, made by scripts/prepare.py.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-frameworks coverage check bench bench-peers wheel lock clean
+.PHONY: help setup demo test test-slow test-frameworks coverage check torture bench bench-peers wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,12 @@ TEST_WORKERS ?= 2
 # Where the data of `make bench` lies and where its results go.
 SOURCE ?=
 OUT ?= results/bench
+# Which fault tests `make torture` runs; all of them where nothing is said.
+PART ?=
+ENGINE ?=
+OP ?=
+TRIALS ?=
+SEED ?=
 # What `make bench-peers` measures with: the CIFAR-10 archive or folder, and a folder of JPEG photos; OPTIONS as --quick or --only ffcv,dali.
 CIFAR ?=
 PHOTOS ?=
@@ -36,7 +42,7 @@ test: setup ## Run the tests of the package and of the native core
 test-slow: setup ## Run the tests that take long
 	@$(BIN)/python -m pytest -q -m slow
 
-test-frameworks: setup ## Run the tests that need PyTorch, TensorFlow, JAX and Keras, in an environment of their own (16 GB of disk)
+test-frameworks: setup ## Run the tests that need PyTorch, TensorFlow, JAX, Keras and Ray, in an environment of their own (16 GB of disk)
 	@$(BIN)/python scripts/frameworks.py
 
 coverage: setup ## Run the tests and show the lines that none reaches; fails under 90 %
@@ -48,6 +54,10 @@ check: setup ## Style, types, lints of both languages, and the rules of the arch
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/native.py check
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_locks.py
+
+torture: setup ## Kill, fill disks, cut power, rot: make torture [PART=kill,rot ENGINE=lmdb OP=append TRIALS=9 SEED=0]; writes docs/reliability.md
+	@PYTHONPATH=tests $(BIN)/python -m faults.torture $(if $(PART),--part "$(PART)") $(if $(ENGINE),--engine "$(ENGINE)") \
+		$(if $(OP),--op "$(OP)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(SEED),--seed "$(SEED)") --jobs $(TEST_WORKERS)
 
 bench: setup ## Measure the ways of keeping images: make bench SOURCE=photos OUT=results/photos
 	@$(BIN)/pixstore bench $(if $(SOURCE),"$(SOURCE)") --out "$(OUT)"

@@ -1,4 +1,4 @@
-"""Makes .venv-frameworks, where the gigabytes of PyTorch, TensorFlow, JAX and Keras lie, and runs the tests that need them.
+"""Makes .venv-frameworks, where the gigabytes of PyTorch, TensorFlow, JAX, Keras and Ray lie, and runs the tests that need them.
 
 A test that is skipped there is a failure. Each framework has a process of its own: none is to depend on what another one sets up.
 """
@@ -40,6 +40,7 @@ class Round:
 
 ROUNDS = (
     *(Round([f"tests/test_{name}.py"], 60) for name in ("torch", "tensorflow", "jax", "keras")),
+    Round(["tests/executors/test_ray_cluster.py"], 300),
     Round(["tests/test_guide.py"], 900),
     Round(["tests/examples"], 180),
     Round(["tests/examples"], 600, "slow"),

@@ -21,7 +21,8 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 # The frameworks are gigabytes: `make test-frameworks` has them in an environment of its own, where nothing is left out.
 FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "guide")
-collect_ignore = [] if os.environ.get("PIXSTORE_FRAMEWORKS") == "1" else ["examples", *(f"test_{name}.py" for name in FRAMEWORKS)]
+APART = ["examples", "executors/test_ray_cluster.py", *(f"test_{name}.py" for name in FRAMEWORKS)]
+collect_ignore = [] if os.environ.get("PIXSTORE_FRAMEWORKS") == "1" else APART
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", database=None, deadline=None, max_examples=1000)

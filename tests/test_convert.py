@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -141,6 +143,118 @@ def test_empty_dataset_is_refused(tmp_path: Path, folder: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize("on", ["threads", "processes"])
+def test_files_that_vanish_or_change_meanwhile_are_listed(tmp_path: Path, folder: Path, on: str) -> None:
+    def meddle(done: int, total: int, size: int) -> None:
+        if total and not done:
+            (folder / "cat" / "0.png").unlink()
+            place = folder / "dog" / "3.png"
+            place.write_bytes(place.read_bytes() + b"more")
+
+    report = pixstore.convert(folder, tmp_path / "s", durability="process", progress=meddle, on=on, workers=1)
+    reasons = {bad.key: bad.reason for bad in report.bad_rows}
+    # A source that is listed anew by a process has one sample less, which it must not take for another.
+    assert reasons.keys() == {"cat/0.png", "dog/3.png"} and "when it was listed" in reasons["dog/3.png"] and report.samples == 4
+    assert (tmp_path / "s" / "bad.csv").read_text().count("\n") == 3
+
+
+def test_first_of_samples_with_the_same_bytes_stays(tmp_path: Path, folder: Path) -> None:
+    (folder / "dog" / "zz.png").write_bytes((folder / "cat" / "0.png").read_bytes())
+    report = pixstore.convert(folder, tmp_path / "s", durability="process", dedup=True)
+    assert [(each.key, each.same_as) for each in report.duplicates] == [("dog/zz.png", "cat/0.png")] and report.samples == 6
+    made = pixstore.open(tmp_path / "s")
+    assert made.keys.to_pylist() == [key for key in pixstore.open(folder).keys.to_pylist() if key != "dog/zz.png"]
+    assert "dog/zz.png,6,cat/0.png" in (tmp_path / "s" / "duplicates.csv").read_text()
+
+
+def test_order_is_that_of_the_store(tmp_path: Path, folder: Path) -> None:
+    source = pixstore.open(folder)
+    pixstore.convert(folder, tmp_path / "s", durability="process", order="shuffle:2", shard_bytes=300)
+    made = pixstore.open(tmp_path / "s")
+    keys = made.keys.to_pylist()
+    assert keys != source.keys.to_pylist() and sorted(keys) == sorted(source.keys.to_pylist())
+    assert [made.encoded(key) for key in keys] == [source.encoded(key) for key in keys]
+
+
+def test_processes_make_the_same_store(tmp_path: Path, store: Path) -> None:
+    pixstore.convert(store, tmp_path / "s", durability="process", on="processes", workers=2)
+    assert_same(pixstore.open(store), pixstore.open(tmp_path / "s"))
+
+
+def test_more_bad_samples_than_may_be_stop_it(tmp_path: Path, folder: Path) -> None:
+    for name in ("cat/0.png", "dog/3.png"):
+        (folder / name).write_bytes(b"x")
+    with pytest.raises(errors.RecordError, match="2 samples cannot be read, more than the 1 that may be"):
+        pixstore.convert(folder, tmp_path / "s", durability="process", bad_limit=1, workers=1)
+    with pytest.raises(errors.RecordError, match="on_bad is 'fail'"):
+        pixstore.convert(folder, tmp_path / "t", durability="process", on_bad="fail")
+    assert not (tmp_path / "t").exists()
+
+
+def test_what_is_worth_a_note_is_counted(tmp_path: Path, folder: Path) -> None:
+    (folder / "cat" / "other.png").write_bytes((folder / "dog" / "1.jpg").read_bytes())
+    (folder / "cat" / "tail.png").write_bytes((folder / "cat" / "0.png").read_bytes() + b"more")
+    report = pixstore.convert(folder, tmp_path / "s", durability="process")
+    assert "bytes after the end of the image: 1 (cat/tail.png)" in report.notes
+    assert "named otherwise than they are: 1 (cat/other.png is jpeg)" in report.notes and report.samples == 8
+
+
+def test_dry_run_says_what_it_would_take_and_makes_nothing(tmp_path: Path, folder: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    report = pixstore.convert(folder, tmp_path / "s", dry_run=True)
+    assert (
+        report.estimate is not None
+        and report.estimate.samples == 6
+        and report.estimate.bytes_in == sum(path.stat().st_size for path in folder.rglob("*.*") if path.suffix != ".txt")
+    )
+    assert sorted(tmp_path.rglob("*")) == before and report.samples == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"on": "cloud"}, "'cloud'"),
+        ({"workers": 0}, "workers 0"),
+        ({"order": "size"}, "'size'"),
+        ({"check": "all"}, "'all'"),
+        ({"on_bad": "skip"}, "'skip'"),
+        ({"bad_limit": "few"}, "'few'"),
+        ({"memory": 0}, "memory 0"),
+        ({"durability": "none"}, "'none'"),
+        ({"shard_bytes": 0}, "shard_bytes 0"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_made(tmp_path: Path, folder: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(errors.InvalidInputError, match=said):
+        pixstore.convert(folder, tmp_path / "s", **options)
+    assert not (tmp_path / "s").exists()
+
+
+def test_images_in_memory_are_bounded_by_their_bytes(tmp_path: Path) -> None:
+    """Rows of very different sizes: a batch is cut by bytes, a large image goes alone."""
+    with Writer(tmp_path / "a", durability="process") as writer:
+        for number, size in enumerate((10, 3000, 10, 10, 3000, 3000, 10)):
+            writer.add(pixels(1, size)[0], key=str(number))
+    report = pixstore.convert(tmp_path / "a", tmp_path / "b", durability="process", memory=6000, workers=1)
+    assert report.samples == 7
+    assert_same(pixstore.open(tmp_path / "a"), pixstore.open(tmp_path / "b"))
+
+
+def test_store_that_will_not_fit_is_warned_of(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=10))
+    with pytest.warns(UserWarning, match="bytes are needed, 10 are free"):
+        pixstore.convert(folder, tmp_path / "s", durability="process")
+
+
+def test_next_default_key_goes_on_from_those_converted(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a", durability="process") as writer:
+        writer.add_batch(IMAGES)
+    pixstore.convert(tmp_path / "a", tmp_path / "b", durability="process")
+    with Writer(tmp_path / "b", mode="a", durability="process") as writer:
+        writer.add(IMAGES[0])
+    assert pixstore.open(tmp_path / "b").keys.to_pylist()[-1] == "00000006"
+
+
 def test_destination_that_exists_or_lies_in_the_source_is_refused(tmp_path: Path, folder: Path, store: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     (tmp_path / "link").symlink_to(folder)
@@ -172,6 +286,7 @@ def test_progress_counts_up_to_all(tmp_path: Path) -> None:
         writer.add_batch(pixels(400, 2, 2))
     seen: list[tuple[int, int, int]] = []
     report = pixstore.convert(tmp_path / "a", tmp_path / "b", progress=lambda *each: seen.append(each), durability="process")
+    assert seen.pop(0) == (400, 0, 0), "the source is looked at first"
     assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == (400, 400, report.bytes_in) and report.bytes_in == 1600
 
 

@@ -130,6 +130,15 @@ def test_unknown_key_is_answered_with_the_nearest(ds: Dataset) -> None:
         ds[["cat-001", "zebra"]]
 
 
+def test_by_key_is_ordered_wherever_it_starts(ds: Dataset) -> None:
+    shuffled = ds.select(np.random.default_rng(0).permutation(len(ds)))
+    keys = sorted(ds.keys.to_pylist())
+    assert shuffled.by_key().keys.to_pylist() == keys
+    assert shuffled.by_key(keys[2], limit=3).keys.to_pylist() == keys[2:5]
+    assert np.array_equal(shuffled.by_key(limit=1)[0].image, ds[keys[0]].image)
+    assert pickle.loads(pickle.dumps(ds.by_key(prefix="cat-0"))).keys.to_pylist() == [key for key in keys if key.startswith("cat-0")]
+
+
 @pytest.mark.parametrize("key", ["cat", "", "\udcff", "cat-001\0", 3, None, ("cat-001",)])
 def test_what_is_no_key_is_not_in_the_dataset(ds: Dataset, key: Any) -> None:
     assert key not in ds and "cat-001" in ds

@@ -75,10 +75,38 @@ def test_refusals_are_told_in_our_words_with_the_place(tmp_path: Path, code: int
 
 
 def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
-    for error in (OSError(errno.EIO, "broken"), errors.StoreFullError(errno.ENOSPC, "ours")):
+    for error in (OSError(errno.EINVAL, "broken"), OSError(errno.EIO, "broken", "/a/file"), errors.StoreFullError(errno.ENOSPC, "ours")):
         with pytest.raises(OSError, match=r"broken|ours") as caught, disk.translated(tmp_path):
             raise error
         assert caught.value is error
+
+
+def test_folder_that_vanished_is_named(tmp_path: Path) -> None:
+    words = rf"{tmp_path}/s/shards/x: gone while {tmp_path}/s was written"
+    with pytest.raises(errors.PathNotFoundError, match=words) as caught, disk.translated(tmp_path / "s"):
+        (tmp_path / "s" / "shards" / "x").mkdir()
+    assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "no space left"), (errno.EDQUOT, "quota"), (errno.EFBIG, "largest file")])
+def test_which_limit_was_met_is_said_with_the_bytes_that_are_free(tmp_path: Path, code: int, words: str) -> None:
+    with pytest.raises(errors.StoreFullError, match=rf"{words}.*, 7 bytes needed, [\d,]+ bytes free"), disk.translated(tmp_path, needed=7):
+        raise OSError(code, os.strerror(code))
+
+
+def test_file_system_without_inodes_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.statvfs_result((4096, 4096, 100, 50, 50, 1000, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    with pytest.raises(errors.StoreFullError, match=r"no inodes left.* bytes are free"), disk.translated(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_medium_that_fails_is_told_with_the_place(tmp_path: Path) -> None:
+    """A failed fsync knows no name of its own, what was opened in a folder none that says where."""
+    for name in ((), ("start%2019.npy",)):
+        with pytest.raises(OSError, match=r"medium.*fails.*committed before is kept") as caught, disk.translated(tmp_path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), *name)
+    assert caught.value.filename == str(tmp_path) and caught.value.errno == errno.EIO
 
 
 def mountinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *mounts: tuple[bytes, str]) -> None:

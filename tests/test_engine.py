@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pixstore import registry
-from pixstore.engine import Engine, FieldRecords, RecordBatch
+from pixstore.engine import Engine, FieldRecords, PlannedShard, RecordBatch
 from pixstore.rows import Slices
-from pixstore.schema import Format, Schema
+from pixstore.schema import Field, Format, Schema
 
 NAMES = registry.ENGINES
 
@@ -48,3 +49,13 @@ def test_aborting_an_empty_shard_leaves_nothing(name: str, tmp_path: Path) -> No
     writer.abort()
     writer.abort()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_says_nothing_is_taken_to_keep_records_end_to_end_in_one_file(tmp_path: Path) -> None:
+    lengths = {"image": np.array([5000, -1, 0, 3]), "mask": np.array([1, 1, -1, 1])}
+    png = Format("png", None, None)
+    shard = PlannedShard(Schema((Field("image"), Field("mask"))), lengths, {"image": png, "mask": png}, pa.array(list("abcd")), tmp_path)
+    found = Engine.predicted_bytes(registry.engine("packed"), shard)
+    assert (found.apparent, found.paths, len(shard)) == (5006, 1, 4)
+    block = shard.block_bytes
+    assert found.allocated == -(-5006 // block) * block

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -162,8 +164,8 @@ def parts(value: Any) -> list[tuple[dict[str, Any], str]]:
         return [found for each in value for found in parts(each)]
     if not isinstance(value, dict):
         return []
-    # A count of all rows is for human readers; a field without one format is not uniform.
-    here = [(value, name) for name in value if name not in ("digest", "image") and not (name == "rows" and "shards" in value)]
+    # A count of all rows is for human readers; a field without one format is not uniform; older stores have no job.
+    here = [(value, name) for name in value if name not in ("digest", "image", "job") and not (name == "rows" and "shards" in value)]
     return here + [found for each in value.values() for found in parts(each)]
 
 
@@ -176,6 +178,49 @@ def test_missing_part_is_refused(data: bytes) -> None:
         with pytest.raises(errors.CorruptStoreError):
             parsed(signed(value))
         parent[name] = kept
+
+
+JOB = manifest.JobState({"source": "photos", "order": "key"}, 10, ((0, 4, 1), (6, 8, 0), (8, 10, 2)), False, 7, 700, 1, 3)
+
+
+def with_job(data: bytes, **changes: Any) -> bytes:
+    job = dataclasses.replace(JOB, **changes)
+    return manifest.serialise(dataclasses.replace(parsed(data), job=job, shards=(parsed(data).shards * 3)[:3]))
+
+
+def test_job_comes_back_as_it_was_written(data: bytes) -> None:
+    found = parsed(with_job(data))
+    assert found.job == JOB and found.is_unfinished and not parsed(with_job(data, complete=True)).is_unfinished
+    assert parsed(data).job is None and not parsed(data).is_unfinished
+
+
+def test_fingerprint_is_that_of_the_facts_in_any_order() -> None:
+    turned = dataclasses.replace(JOB, facts={"order": "key", "source": "photos"}, rows=11, complete=True)
+    assert turned.fingerprint == JOB.fingerprint != dataclasses.replace(JOB, facts={"source": "photos", "order": "source"}).fingerprint
+
+
+def test_only_an_unfinished_job_goes_on_in_the_next_version(data: bytes) -> None:
+    assert parsed(with_job(data)).next().job == JOB and parsed(with_job(data, complete=True)).next().job is None
+    assert parsed(with_job(data)).next(job=None).job is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ranges": ((0, 4, 1), (3, 8, 2))},
+        {"ranges": ((4, 0, 3),)},
+        {"ranges": ((0, 11, 3),)},
+        {"ranges": ((0, 4, 1),)},
+        {"ranges": ((0, -4, 3),)},
+        {"rows": -1},
+        {"samples": "7"},
+        {"complete": "no"},
+    ],
+    ids=str,
+)
+def test_hostile_job_is_refused(data: bytes, change: dict[str, Any]) -> None:
+    with pytest.raises(errors.CorruptStoreError, match=r"s/manifest.json"):
+        parsed(with_job(data, **change))
 
 
 def test_huge_manifest_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -203,12 +248,51 @@ def test_old_versions_open_and_ten_are_kept(tmp_path: Path) -> None:
             pixstore.open(tmp_path / "s", version=version)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"pixstore":1', b"\0" * 900])
+def test_kept_version_opens_where_the_current_manifest_is_damaged(tmp_path: Path, content: bytes) -> None:
+    for number in range(2):
+        with Writer(tmp_path / "s", mode="a", durability="process") as writer:
+            writer.add(np.full((2, 2), number, np.uint8))
+    (tmp_path / "s" / manifest.NAME).write_bytes(content)
+    with pytest.raises(errors.CorruptStoreError, match="pixstore rollback"):
+        manifest.load(tmp_path / "s")
+    assert [manifest.load(tmp_path / "s", version).rows for version in (1, 2)] == [1, 2]
+
+
+def test_system_that_does_not_let_us_look_is_no_missing_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever believes that there is no store may remove its shards."""
+    Writer(tmp_path / "s", durability="process").close()
+
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(OSError, match="input/output error"):
+        manifest.is_store(tmp_path / "s")
+
+
+def test_path_that_cannot_be_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").write_bytes(b"x")
+    assert not any(manifest.is_store(each) for each in (tmp_path / ("x" * 300), tmp_path / "loop", tmp_path / "file"))
+
+
 def test_tagged_version_is_kept_longer(tmp_path: Path) -> None:
     Writer(tmp_path / "s", durability="process").close()
     first = manifest.load(tmp_path / "s")
     for _ in range(12):
         manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next(tags={"first": first.version}))
     assert manifest.load(tmp_path / "s", 1) == first and len(list((tmp_path / "s" / "versions").iterdir())) == 11
+
+
+def test_version_that_never_was_pushes_no_other_out(tmp_path: Path) -> None:
+    Writer(tmp_path / "s", durability="process").close()
+    for _ in range(8):
+        manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next())
+    # Two commits from now on, one of them cut off after the version's file was written.
+    manifest.version_path(tmp_path / "s", 11).write_bytes(manifest.serialise(manifest.load(tmp_path / "s").next(version=11)))
+    manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next())
+    assert [manifest.load(tmp_path / "s", version).version for version in range(1, 11)] == list(range(1, 11))
 
 
 def test_version_that_was_never_committed_does_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

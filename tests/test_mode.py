@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pixstore import errors
+from pixstore import errors, mode
 from pixstore.manifest import load
 from pixstore.mode import base_version, starting_schema, stated_schema, take_store
 from pixstore.schema import Field, Schema
@@ -34,7 +35,45 @@ def test_base_is_the_version_there_is(path: Path, tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_no_obstacle(tmp_path: Path) -> None:
     take_store(tmp_path / "s", durable=False).release()
     (tmp_path / "s" / "shards" / "abc.partial").mkdir()
+    for name in ("manifest.json.77.partial", "bad.csv", "bad.csv.77.partial", "duplicates.csv"):
+        (tmp_path / "s" / name).write_text("half")
     assert base_version(tmp_path / "s", "x") is None
+
+
+@pytest.mark.parametrize("name", ["bad.csv", "photo.png", "manifest.json.partial", "shards.77.partial"])
+def test_folder_of_somebody_else_is_never_written_into(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / name).write_text("somebody's")
+    with pytest.raises(errors.DestinationExistsError, match="a folder with other files"):
+        base_version(tmp_path / "s", "x")
+
+
+def test_durable_version_never_stands_on_one_that_was_not_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    real = mode.sync_tree
+
+    def noting(folder: Path, descriptor: int) -> None:
+        synced.append(folder)
+        real(folder, descriptor)
+
+    monkeypatch.setattr(mode, "sync_tree", noting)
+    take_store(path, durable=False).release()
+    assert synced == []
+    with Writer(path, mode="a", durability="power") as writer:
+        writer.add(np.zeros((2, 2, 3), np.uint8), label=1)
+    assert synced == [path]
+    take_store(path, durable=True).release()
+    assert synced == [path], "all of it is synced since"
+
+
+def test_lock_is_free_again_where_syncing_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Path, descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(mode, "sync_tree", failing)
+    with pytest.raises(OSError, match="medium"):
+        take_store(path, durable=True)
+    take_store(path, durable=False).release()
 
 
 def test_stated_codecs_win_over_those_of_the_version(path: Path) -> None:

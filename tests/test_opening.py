@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,8 @@ import pytest
 from PIL import Image
 
 import pixstore
-from pixstore import errors
+from pixstore import errors, manifest
+from pixstore.manifest import JobState, commit, load
 
 
 @pytest.fixture
@@ -53,3 +59,73 @@ def test_listing_a_folder_tells_its_progress(folder: Path) -> None:
     told: list[tuple[int, int, int]] = []
     assert len(pixstore.open(folder, progress=lambda *counts: told.append(counts))) == 1
     assert all(counts[1:] == (0, 0) for counts in told)
+
+
+def test_version_is_named_by_number_or_tag(path: Path) -> None:
+    with pixstore.Writer(path, mode="a") as writer:
+        writer.add(np.zeros((2, 2, 3), np.uint8))
+    commit(path, replace(load(path), tags={"first": 1}))
+    assert [len(pixstore.open(path, version=each)) for each in (1, "1", "first", 2, None)] == [3, 3, 3, 4, 4]
+    with pytest.raises(errors.InvalidInputError, match="no version is tagged 'last'; tags here: first"):
+        pixstore.open(path, version="last")
+    for wrong in (1.0, True, b"first"):
+        with pytest.raises(errors.InvalidInputError, match="neither a number nor a tag"):
+            pixstore.open(path, version=wrong)  # type: ignore[arg-type]
+    commit(path, replace(load(path), tags={}))
+    with pytest.raises(errors.InvalidInputError, match="no version is tagged"):
+        pixstore.open(path, version="first")
+
+
+def test_conversion_that_is_not_finished_is_told_in_one_line(path: Path) -> None:
+    commit(path, replace(load(path), job=JobState({}, rows=12_000, ranges=((0, 3, 1),), samples=3)))
+    with pytest.warns(UserWarning, match=r"not finished \(3 of 12,000 samples\); run the same"):
+        assert len(pixstore.open(path)) == 3
+
+
+def test_version_that_is_forgotten_while_it_is_opened_is_no_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process compacts and collects between this one's look at the manifest and its opening of the files."""
+    real, turns = manifest.load, iter(range(5))
+
+    def overtaken(store: Path, version: int | None = None) -> manifest.Manifest:
+        made = real(store, version)
+        if next(turns) == 0:
+            with monkeypatch.context() as undone:
+                undone.setattr(manifest, "load", real)
+                with pixstore.Writer(store, mode="a") as writer:
+                    writer.delete("00000001")
+                pixstore.Store(store).compact()
+                pixstore.Store(store).gc(keep=1)
+        return made
+
+    monkeypatch.setattr(manifest, "load", overtaken)
+    assert pixstore.open(path).keys.to_pylist() == ["00000000", "00000002"]
+    for each in (path / "shards").glob("*.arrow"):
+        each.unlink()
+    with pytest.raises(errors.CorruptStoreError, match="missing"):
+        pixstore.open(path)
+
+
+POWERLESS = """
+    import ctypes, struct, sys
+    # Root gives up every capability, so that permissions hold for it too.
+    assert ctypes.CDLL(None).capset(struct.pack("Ii", 0x20080522, 0), bytes(24)) == 0
+    import pixstore
+    print(len(pixstore.open(sys.argv[1])[:]))
+    try:
+        pixstore.Writer(sys.argv[1], mode="a")
+    except pixstore.errors.ReadOnlyError as error:
+        print(error)
+"""
+
+
+def test_reader_needs_no_permission_to_write_and_a_writer_is_told_of_it(path: Path) -> None:
+    for each in (path, *path.rglob("*")):
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    before = sorted(os.listdir(path))
+    script = textwrap.dedent(POWERLESS)
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    for folder in (path, path / "shards", path / "versions"):
+        folder.chmod(0o755)
+    assert sorted(os.listdir(path)) == before
+    count, refusal = done.stdout.splitlines()
+    assert count == "3" and f"{path}: cannot be written (Permission denied)" in refusal

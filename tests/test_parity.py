@@ -701,7 +701,7 @@ def test_addresses_are_those_of_the_memory(core: Any) -> None:
 def test_functions_are_those_of_the_stub(core: Any) -> None:
     stub = Path(__file__).parents[1] / "native" / "python" / "pixstore_native.pyi"
     described = {node.name: node.args for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)}
-    assert len(described) == 13
+    assert len(described) == 18
     for name, expected in described.items():
         found = inspect.signature(getattr(core, name)).parameters.values()
         names = [each.name for each in found if each.kind is not inspect.Parameter.KEYWORD_ONLY]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixstore.errors import MissingRecordError
+from pixstore import codec
+from pixstore.errors import InvalidInputError, MissingRecordError
 from pixstore.records import fetch, fetch_masked, take
 from pixstore.rows import Extents, Place, Records, Slices
 from pixstore.schema import Format
@@ -44,3 +45,21 @@ def test_fetch_names_what_is_missing() -> None:
         fetch(missing, verify=False)
     stored, good, bad = fetch_masked(missing, verify=False)
     assert stored == [b"zero", b"", b"ze"] and good.tolist() == [True, False, True] and [each.key for each in bad] == ["key-1"]
+
+
+def test_check_names_records_that_are_not_those_written() -> None:
+    place = Slices.end_to_end(b"abcdef", np.array([3, 3]))
+    seeds = np.array([1, 2], np.uint64)
+    written = codec.checksums(place, seeds)
+    formats = [Format("raw", (3,), "uint8")]
+    stored = Records(place, formats, np.zeros(2, np.int32), lambda row: (row, f"k{row}", "here"), written, seeds)
+    assert codec.check(stored) == []
+    written[1] += np.uint64(1)
+    good, bad = codec.check_masked(stored)
+    assert (good.tolist(), [each.key for each in bad]) == ([True, False], ["k1"])
+
+
+def test_records_without_checksums_are_not_checked() -> None:
+    stored = Records([b"abc"], [Format("raw", (3,), "uint8")], np.zeros(1, np.int32), lambda row: (row, "k", "here"))
+    with pytest.raises(InvalidInputError, match="no checksums"):
+        codec.check(stored)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixstore.rows import Extents, Records, Slices
+from pixstore.rows import Extents, JoinedPaths, Records, Slices
 from pixstore.schema import Format
 
 
@@ -28,3 +29,14 @@ def test_lengths_are_numbers_of_records() -> None:
     extents = Extents(["a"], np.zeros(3, np.uint32), np.zeros(3, np.int64), np.zeros(3, np.int64))
     records = Records(extents, [Format("raw", (), "uint8")], np.zeros(3, np.int32), lambda place: (place, "", ""))
     assert len(extents) == len(records) == 3
+
+
+def test_joined_paths_are_a_sequence_of_text() -> None:
+    names = pa.array(["a.png", "b/é.png", ""])
+    paths = JoinedPaths("/data/", names)
+    assert list(paths) == ["/data/a.png", "/data/b/é.png", "/data/"]
+    assert list(paths[1:]) == ["/data/b/é.png", "/data/"]
+    for kind in (pa.string(), pa.large_string()):
+        prefix, data, offsets = JoinedPaths("/d/", names.cast(kind).slice(1, 1)).parts()
+        assert prefix + bytes(memoryview(data))[offsets[0] : offsets[1]] == "/d/b/é.png".encode()
+    assert JoinedPaths("/d/", names.slice(3)).parts()[2].tolist() == [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import pickle
 import sys
@@ -16,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pixstore
-from pixstore import codec, errors, registry
+from pixstore import codec, errors, manifest, registry
 from pixstore.engines.packed import PackedEngine, PackedWriter
 from pixstore.registry import ENGINES
 from pixstore.store import StoreRows
@@ -217,3 +218,66 @@ def test_rows_are_located_without_an_object_or_a_call_for_each(tmp_path: Path, s
     assert sys.getallocatedblocks() - before < 100 + 200 * len(rows.shards)
     few, many = (calls_of(partial(rows.locate, "image", shuffled[:count])) for count in (100, 20_000))
     assert few == many < 60
+
+
+def first_record(path: Path, key: str) -> tuple[Path, int, int]:
+    """Return file, offset and length of a sample's image."""
+    rows = StoreRows(path)
+    place: Any = codec.take(rows.locate("image", rows.find([key])), np.array([0])).place  # type: ignore[arg-type]
+    return Path(place.paths[int(place.file[0])]), int(place.offset[0]), int(place.length[0])
+
+
+def test_a_damaged_record_is_named_by_key_file_and_byte(path: Path) -> None:
+    file, offset, length = first_record(path, "c")
+    data = bytearray(file.read_bytes())
+    data[offset + length // 2] ^= 0xFF
+    file.write_bytes(data)
+    dataset = pixstore.open(path)
+    with pytest.raises(errors.CorruptRecordError) as caught:
+        dataset["c"]
+    bad = caught.value.bad_rows[0]
+    assert (bad.key, bad.place) == ("c", f"{file} at byte {offset}") and str(bad) in str(caught.value)
+    assert np.array_equal(dataset["d"].image, IMAGES[3]), "its neighbours are read as before"
+
+
+def test_a_record_whose_file_is_gone_or_cut_is_named_by_key_file_and_byte(path: Path) -> None:
+    file, offset, length = first_record(path, "c")
+    dataset = pixstore.open(path, io="pread")
+    with open(file, "r+b") as cut:
+        cut.truncate(offset + length - 1)
+    with pytest.raises(errors.CorruptRecordError, match=r"'c' \(row 1\) in ") as caught:
+        dataset["c"]
+    assert caught.value.bad_rows[0].place == f"{file} at byte {offset}"
+    file.unlink()
+    with pytest.raises(errors.MissingRecordError) as gone:
+        pixstore.codec.release(str(path))
+        dataset["c"]
+    assert (gone.value.bad_rows[0].key, gone.value.bad_rows[0].place) == ("c", f"{file} at byte {offset}")
+
+
+def test_a_record_that_its_own_library_does_not_give_is_named_by_key_file_and_byte(path: Path) -> None:
+    file, offset, _ = first_record(path, "c")
+    rows = StoreRows(path)
+    chosen = rows.find(["c"])
+    file.unlink()
+    with pytest.raises(errors.MissingRecordError) as gone:
+        rows.read("image", chosen)
+    assert (gone.value.bad_rows[0].key, gone.value.bad_rows[0].place) == ("c", f"{file} at byte {offset}")
+
+
+def test_a_file_that_its_own_library_refuses_is_named_with_every_key_asked_for(path: Path) -> None:
+    rows = StoreRows(path)
+    pixels = path / "shards" / rows.shards[0].entry.pixels.name  # type: ignore[union-attr]
+    if not pixels.is_file():
+        pytest.skip("records that are files of their own have no library")
+    pixels.write_bytes(bytes(pixels.stat().st_size))
+    with pytest.raises(errors.CorruptRecordError) as caught:
+        rows.read("image", np.array([0]))
+    bad = caught.value.bad_rows[0]
+    assert bad.key == "a" and bad.place.startswith(f"{pixels} at byte ") and "restore it from a copy" in bad.reason
+
+
+def test_rows_of_a_manifest_that_is_not_committed_can_be_read(path: Path) -> None:
+    made = manifest.load(path)
+    shards = made.shards[:1]
+    assert len(StoreRows(path, dataclasses.replace(made, shards=shards))) == shards[0].rows - shards[0].deleted_rows

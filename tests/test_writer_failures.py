@@ -231,7 +231,7 @@ def test_durability_is_recorded_and_is_what_is_done(tmp_path: Path, monkeypatch:
 def test_second_writer_is_told_who_has_the_store(tmp_path: Path) -> None:
     make(tmp_path / "s")
     with Writer(tmp_path / "s", mode="a") as writer:
-        with pytest.raises(errors.StoreBusyError, match=f'"pid": {os.getpid()}'):
+        with pytest.raises(errors.StoreBusyError, match=f"pid {os.getpid()} "):
             Writer(tmp_path / "s", mode="a")
         writer.add(pixels(1, 3, 3)[0], label=1)
     assert len(pixstore.open(tmp_path / "s")) == 5
@@ -255,6 +255,43 @@ def test_killed_writer_blocks_nobody_and_loses_nothing(tmp_path: Path) -> None:
     with Writer(tmp_path / "s", mode="a") as writer:
         writer.add(pixels(1, 3, 3)[0], label=1)
     assert len(pixstore.open(tmp_path / "s")) == 5
+
+
+def test_child_made_by_fork_leaves_the_writer_to_its_parent(tmp_path: Path, engine: str) -> None:
+    """A child that leaves the block, by an error or not, removes nothing of what the parent is writing."""
+    make(tmp_path / "s", engine)
+    script = textwrap.dedent("""
+        import os, sys
+        import numpy, pixstore
+        for wrong in (False, True):
+            writer = pixstore.Writer(sys.argv[1], mode="a", durability="process", shard_bytes=100)
+            writer.add_batch(numpy.zeros((5, 3, 3), "uint8"), label=[0] * 5)
+            child = os.fork()
+            if child == 0:
+                try:
+                    with writer:
+                        if wrong:
+                            raise ZeroDivisionError
+                except (pixstore.errors.WriterClosedError, ZeroDivisionError) as error:
+                    print(error, flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            writer.close()
+    """)
+    command = [sys.executable, "-c", script, str(tmp_path / "s")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "forked from" in done.stdout and len(pixstore.open(tmp_path / "s")[:]["label"]) == 14
+
+
+def test_missing_key_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    make(tmp_path / "s")
+    with Writer(tmp_path / "s", mode="a") as writer:
+        with pytest.raises(errors.KeyNotFoundError, match=r"no sample with key 'K1' in .*; did you mean 'k1'\?"):
+            writer.delete("K1")
+        writer.delete("k1")
+        with pytest.raises(errors.KeyNotFoundError, match="'zzzz' in"):
+            writer.update("zzzz", label=1)
 
 
 def test_writer_that_is_dropped_lets_go_of_the_store(tmp_path: Path) -> None:

@@ -4,14 +4,18 @@
 
 A *place* says where n records lie, in one of three forms:
 
-    (paths, file, offset, length)    n extents in files; length -1 is the whole file; paths is a list of str (surrogate-escaped)
+    (paths, file, offset, length)    n extents in files; length -1 is the whole file
     (data, offset, length)           n slices of one buffer
     [buffer, …]                      n buffers
 
+*Paths* are a sequence of str (surrogate-escaped), or (prefix, data, offsets): path i is prefix + data[offsets[i] : offsets[i + 1]], strings
+as Arrow lays them end to end, for which no Python object is made.
+
 A *failure* is (record, kind, detail): the record's number in the call, one of
 "missing" (no such file), "read" (the system refused), "truncated" (the place ends beyond the file), "checksum", "corrupt"
-(does not decode), "unsupported", "limit", "mismatch" (decodes to another shape or depth than asked). A call returns every
-failure, in ascending order of record; records without one are done completely. `threads=0` uses `usable_cpus()`.
+(does not decode), "unsupported", "limit", "mismatch" (decodes to another shape or depth than asked), "changed" (the file is not as
+it was when it was listed). A call returns every failure, in ascending order of record; records without one are done completely.
+`threads=0` uses `usable_cpus()`.
 
 Codec numbers: 0 raw, 1 raw-planar (C·H·W, written out as H·W·C), 2 png, 3 jpeg, 255 anything else.
 """
@@ -23,13 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
+Paths: TypeAlias = Sequence[str] | tuple[bytes, Buffer, NDArray[np.int64]]
 Place: TypeAlias = (
-    tuple[Sequence[str], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
+    tuple[Paths, NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
     | tuple[Buffer, NDArray[np.int64], NDArray[np.int64]]
     | list[Buffer]
 )
 Failure: TypeAlias = tuple[int, str, str]
 Io: TypeAlias = Literal["map", "pread"]
+Check: TypeAlias = Literal["none", "header", "structure"]
 Step: TypeAlias = tuple[Any, ...]
 
 def info() -> dict[str, Any]:
@@ -50,11 +56,41 @@ def hash_strings(prefix: bytes, data: Buffer, offsets: NDArray[np.int64]) -> NDA
 def hash_tiles(data: Buffer, tile_bytes: int, *, threads: int = 0) -> NDArray[np.uint64]:
     """Return xxh3_64 of each tile of `tile_bytes` bytes, the last one shorter; none for empty data."""
 
+def hash_file_tiles(path: str, tile_bytes: int, *, threads: int = 0) -> NDArray[np.uint64]:
+    """Return what `hash_tiles` returns for the content of a file, read in small pieces. Raises OSError where it cannot be read."""
+
+def check_tiles(
+    path: str,
+    tile_bytes: int,
+    tiles: NDArray[np.int64],
+    *,
+    offset: NDArray[np.int64],
+    length: NDArray[np.int64],
+    checksums: NDArray[np.uint64],
+    seeds: NDArray[np.uint64],
+    threads: int = 0,
+) -> tuple[NDArray[np.uint64], list[Failure], list[Failure]]:
+    """Hash these tiles of a file, and compare n records of the file with their checksums; return hashes, unread tiles, failed records.
+
+    `tiles` are numbers of tiles, ascending, as `hash_tiles` counts them; one beyond the end of the file has the hash of no bytes. A record
+    that begins in one of them is read along with it, which is twice as fast as `hash_file_tiles` and `check` one after the other; any
+    other record is read by itself. Failures of tiles are numbered as in `tiles`.
+    """
+
+def stat_files(paths: Paths, *, threads: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Failure]]:
+    """Return size and modification time (nanoseconds since 1970) of each regular file, -1 where there is none.
+
+    Links are followed, as they are where the file is read.
+    """
+
 def addresses(buffers: Sequence[Buffer]) -> NDArray[np.uint64]:
     """Return the memory address of the first byte of each buffer."""
 
 def checksum(place: Place, seeds: NDArray[np.uint64], *, io: Io = "map", threads: int = 0) -> tuple[NDArray[np.uint64], list[Failure]]:
     """Return xxh3_64 of each record, seeded."""
+
+def check(place: Place, *, checksums: NDArray[np.uint64], seeds: NDArray[np.uint64], io: Io = "pread", threads: int = 0) -> list[Failure]:
+    """Compare each record, whatever its size, with its checksum. Large ones are read in pieces, so little memory is needed."""
 
 def fetch(
     place: Place,
@@ -68,7 +104,7 @@ def fetch(
     """Return each record's bytes, checked where checksums are given; a failed record is b""."""
 
 def probe(
-    place: Place, *, max_pixels: int = 178_956_970, io: Io = "map", threads: int = 0
+    place: Place, *, check: Check = "header", max_pixels: int = 178_956_970, io: Io = "map", threads: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8], list[Failure]]:
     """Return codec number, (height, width, channels), bytes per sample and EXIF orientation of each encoded image, from its header alone.
 
@@ -76,6 +112,39 @@ def probe(
     expanded (3 channels, 4 where the palette has transparency). The orientation is 1 to 8, 1 where none is stated or the EXIF data are
     damaged; a PNG's is looked for before its pixels. Height and width are those stored, before any orientation. What is neither PNG
     nor JPEG gets codec 255 and zeros, no failure; above `max_pixels` is a failure of kind "limit".
+
+    check="structure" reads the whole record and looks at all its parts, without decoding: each chunk of a PNG lies within the record,
+    has the right CRC, the image data are in one place and IEND is there; each segment and scan of a JPEG goes on to the next marker, and
+    the last one is EOI. What is not so is a failure of kind "corrupt". Bytes after the end are accepted. check="none" looks at nothing:
+    every record is codec 255.
+    """
+
+def ingest(
+    place: Place,
+    *,
+    seeds: NDArray[np.uint64] | None = None,
+    check: Check = "structure",
+    size: NDArray[np.int64] | None = None,
+    mtime_ns: NDArray[np.int64] | None = None,
+    out: Buffer | None = None,
+    max_pixels: int = 178_956_970,
+    max_bytes: int = 2_147_483_648,
+    threads: int = 0,
+) -> tuple[
+    Buffer,
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.uint64] | None,
+    tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]],
+    list[Failure],
+]:
+    """Read n records into one buffer, look at each as `probe` does, and hash it; return data, offset, length, checksums, headers, failures.
+
+    Record i is data[offset[i] : offset[i] + length[i]]; one that failed has length -1, and its place in `data` holds anything. `data` is
+    `out` where that is given (uint8, at least as many bytes as the records have), a new array otherwise. `checksums` is None without
+    seeds. `headers` is what `probe` returns, and for check="structure" the number of bytes after each image's end (0 for "header").
+    size and mtime_ns, as `stat_files` returned them for the records' files, are what the files must still be, before and after they
+    are read: any other is a failure of kind "changed". Files are read, never mapped.
     """
 
 def decode(

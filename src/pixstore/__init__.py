@@ -15,23 +15,36 @@ if TYPE_CHECKING:
     from pixstore.opening import open_dataset as open
     from pixstore.samples import Batch, Sample
     from pixstore.schema import Field, Schema
+    from pixstore.trust.compare import Comparison, compare
+    from pixstore.trust.findings import Finding, VerifyReport
+    from pixstore.trust.repair import RepairReport, repair
+    from pixstore.trust.verify import verify
+    from pixstore.upkeep.store import Store
     from pixstore.writer import Writer
 
 __all__ = [
     "Batch",
+    "Comparison",
     "ConvertReport",
     "Dataset",
     "Field",
+    "Finding",
     "PixstoreError",
+    "RepairReport",
     "Sample",
     "Schema",
+    "Store",
+    "VerifyReport",
     "Writer",
     "__version__",
     "bench",
     "codec",
+    "compare",
     "convert",
     "errors",
     "open",
+    "repair",
+    "verify",
 ]
 
 __version__ = "0.1.0"
@@ -39,18 +52,26 @@ __version__ = "0.1.0"
 # Each name is imported on first use: `import pixstore` alone loads no library.
 _HOMES = {
     "Batch": ("pixstore.samples", "Batch"),
+    "Comparison": ("pixstore.trust.compare", "Comparison"),
     "ConvertReport": ("pixstore.convert", "ConvertReport"),
     "Dataset": ("pixstore.dataset", "Dataset"),
     "Field": ("pixstore.schema", "Field"),
+    "Finding": ("pixstore.trust.findings", "Finding"),
     "PixstoreError": ("pixstore.errors", "PixstoreError"),
+    "RepairReport": ("pixstore.trust.repair", "RepairReport"),
     "Sample": ("pixstore.samples", "Sample"),
     "Schema": ("pixstore.schema", "Schema"),
+    "Store": ("pixstore.upkeep.store", "Store"),
+    "VerifyReport": ("pixstore.trust.findings", "VerifyReport"),
     "Writer": ("pixstore.writer", "Writer"),
     "bench": ("pixstore.bench", None),
     "codec": ("pixstore.codec", None),
+    "compare": ("pixstore.trust.compare", "compare"),
     "convert": ("pixstore.convert", "convert"),
     "errors": ("pixstore.errors", None),
     "open": ("pixstore.opening", "open_dataset"),
+    "repair": ("pixstore.trust.repair", "repair"),
+    "verify": ("pixstore.trust.verify", "verify"),
 }
 
 make_lazy(__name__)

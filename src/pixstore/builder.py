@@ -1,10 +1,11 @@
-"""One shard while it is being written: the engine's file, and the rows of its table."""
+"""Shards while they are being written: the engine's file, the rows of the table, and when the next shard begins."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,13 +16,22 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
+from pixstore.incoming import one_format
 from pixstore.keys import are_counted, write_keys
 from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.record_table import FOLDER
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import RecordColumns, digested, write_table
+from pixstore.shard import TILE_BYTES, RecordColumns, digested, write_table
 from pixstore.store import shard_schema
+
+MOST_SHARD_ROWS = 1 << 21
+"""What is kept in memory for each row of the open shard stays bounded by this, however small the images."""
+
+INDEX_ROW_BYTES = 12
+"""Of a key's hash and row."""
+RECORD_ROW_BYTES = 48
+"""Of where a record lies, its checksum and its format in a table."""
 
 
 def new_id() -> str:
@@ -79,7 +89,7 @@ class ShardBuilder:
         self._keys: list[pa.Array] = []
         self._columns: dict[str, list[pa.Array]] = {name: [] for name in schema.columns.names}
         self._fields = {name: _FieldRows() for name in schema.field_names}
-        with translated(store):
+        with translated(store), _whole_or_nothing(self._partial):
             self._partial.mkdir()
             self._writer: ShardWriter = engine.create(
                 self._pixels, shard_schema(schema, self.formats), durable=durable, max_bytes=max_bytes
@@ -100,15 +110,14 @@ class ShardBuilder:
 
     def seal(self) -> ShardEntry:
         """Finish the files and move them among the store's shards, where nothing names them yet; return their entry."""
-        with translated(self._store):
+        keys = pa.concat_arrays(self._keys)
+        columns = {KEY: keys, **{name: _concatenated(parts, self.schema, name) for name, parts in self._columns.items()}}
+        with translated(self._store, needed=_table_bytes(columns, len(self._fields))):
             located = self._writer.seal()
-            keys = pa.concat_arrays(self._keys)
-            columns = {KEY: keys, **{name: _concatenated(parts, self.schema, name) for name, parts in self._columns.items()}}
             fields = {name: rows.columns(None if located is None else located[name]) for name, rows in self._fields.items()}
             table = write_table(self._partial / f"{self.id}.arrow", columns, fields)
             index = _key_file(self._partial / f"{self.id}.keys", keys)
-            size = None if self._pixels.is_dir() else self._pixels.stat().st_size
-            entry = ShardEntry(self.id, self._engine.name, self.rows, table, index, ShardFile(self._pixels.name, size), self._uniform())
+            entry = ShardEntry(self.id, self._engine.name, self.rows, table, index, pixel_file(self._pixels), self._uniform())
             publish(self._store, self._partial, durable=self._durable)
         return entry
 
@@ -124,10 +133,95 @@ class ShardBuilder:
         }
 
 
+class ShardRoller:
+    """Writes rows into shard after shard: the next begins where one is full, or was uniform and the rows to come differ.
+
+    What is sealed is not named by any manifest yet; `abort` removes it with the open shard.
+    """
+
+    def __init__(self, store: Path, engine: Engine, *, durable: bool, shard_bytes: int) -> None:
+        self._store = store
+        self._engine = engine
+        self._durable = durable
+        self._shard_bytes = shard_bytes
+        self._builder: ShardBuilder | None = None
+        self._mixed: set[str] = set()
+        self.sealed: list[ShardEntry] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows were appended since the last shard was sealed."""
+        return self._builder is not None
+
+    def append(self, schema: Schema, keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> None:
+        """Append rows; `columns` and `fields` have every column and field of the schema."""
+        self._shard_for(schema, fields, len(keys), bytes_held(keys, columns, fields)).append(keys, columns, fields)
+
+    def seal(self) -> None:
+        """Finish the open shard, if there is one."""
+        if self._builder is not None:
+            self.sealed.append(self._builder.seal())
+        self._builder = None
+
+    def abort(self) -> None:
+        """Remove the open shard and all that were sealed."""
+        self.drop_open()
+        for entry in self.sealed:
+            remove_shard(self._store, entry)
+        self.sealed = []
+
+    def drop_open(self) -> None:
+        """Remove the open shard, if there is one."""
+        if self._builder is not None:
+            self._builder.abort()
+        self._builder = None
+
+    def _shard_for(self, schema: Schema, fields: Mapping[str, FieldRecords], rows: int, size: int) -> ShardBuilder:
+        """Return the shard that takes these records: the open one, or a new one where it is full or was uniform and they differ."""
+        formats = {name: each for name, records in fields.items() if (each := one_format(records)) is not None}
+        if self._builder is not None:
+            differing = {name for name, expected in self._builder.formats.items() if formats.get(name) != expected}
+            is_full = self._builder.bytes + size > self._shard_bytes or self._builder.rows + rows > MOST_SHARD_ROWS
+            if differing or is_full:
+                self._mixed |= differing
+                self.seal()
+        if self._builder is None:
+            self._mixed |= fields.keys() - formats.keys()
+            uniform = {name: each for name, each in formats.items() if name not in self._mixed}
+            most = max(self._shard_bytes, size)
+            self._builder = ShardBuilder(self._store, self._engine, schema, uniform, durable=self._durable, max_bytes=most)
+        self._builder.schema = schema
+        return self._builder
+
+
+def pixel_file(path: Path) -> ShardFile:
+    """Return the size of a shard's pixels and the digests of their tiles; a folder has neither."""
+    if path.is_dir():
+        return ShardFile(path.name, None)
+    tiles = codec.hash_file_tiles(path, TILE_BYTES)
+    return ShardFile(path.name, path.stat().st_size, tuple(int(each) for each in tiles))
+
+
 def bytes_held(keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> int:
     """Return the bytes of these rows: records, columns and keys."""
     records = sum(int(np.maximum(each.slices.length, 0).sum()) for each in fields.values())
     return records + int(keys.nbytes) + sum(int(each.nbytes) for each in columns.values())
+
+
+@contextmanager
+def _whole_or_nothing(partial: Path) -> Iterator[None]:
+    """Remove a partial folder where the block fails."""
+    try:
+        yield
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def _table_bytes(columns: Mapping[str, pa.Array], fields: int) -> int:
+    """Return about how many bytes a table and its key index take."""
+    rows = len(columns[KEY])
+    return sum(int(each.nbytes) for each in columns.values()) + rows * (INDEX_ROW_BYTES + fields * RECORD_ROW_BYTES)
 
 
 def _key_file(path: Path, keys: pa.Array) -> ShardFile | None:
@@ -138,29 +232,32 @@ def _key_file(path: Path, keys: pa.Array) -> ShardFile | None:
 
 
 def publish(store: Path, partial: Path, *, durable: bool) -> None:
-    """Move a finished shard's files from its partial folder among the store's shards."""
-    for file in sorted(partial.iterdir()):
-        if durable and file.suffix in {".arrow", ".keys"}:
-            sync_file(file)
-        os.rename(file, store / FOLDER / file.name)
-    partial.rmdir()
-    if durable:
-        sync_folder(store / FOLDER)
+    """Move a finished shard's files from its partial folder among the store's shards: all of them, or none where one cannot be."""
+    moved: list[Path] = []
+    try:
+        for file in sorted(partial.iterdir()):
+            if durable and file.suffix in {".arrow", ".keys"}:
+                sync_file(file)
+            moved.append(store / FOLDER / file.name)
+            os.rename(file, moved[-1])
+        partial.rmdir()
+        if durable:
+            sync_folder(store / FOLDER)
+    except BaseException:
+        for path in moved:
+            remove(path)
+        raise
 
 
 def table_only(store: Path, columns: Mapping[str, pa.Array], fields: Mapping[str, RecordColumns], *, durable: bool) -> ShardEntry:
     """Write a shard that has a table of its own and points into other shards' pixels."""
     name = new_id()
     partial = store / FOLDER / f"{name}.partial"
-    with translated(store):
+    with translated(store, needed=_table_bytes(columns, len(fields))), _whole_or_nothing(partial):
         partial.mkdir()
-        try:
-            table = write_table(partial / f"{name}.arrow", columns, fields)
-            index = _key_file(partial / f"{name}.keys", columns[KEY])
-            publish(store, partial, durable=durable)
-        except BaseException:
-            remove(partial)
-            raise
+        table = write_table(partial / f"{name}.arrow", columns, fields)
+        index = _key_file(partial / f"{name}.keys", columns[KEY])
+        publish(store, partial, durable=durable)
     borrowed = {path.removeprefix(f"{FOLDER}/").partition("/")[0] for each in fields.values() for path in each.paths}
     uniform = {field: each.formats[0] for field, each in fields.items() if len(each.formats) == 1 and (each.length >= 0).all()}
     return ShardEntry(name, "", len(columns[KEY]), table, index, None, uniform, borrows=tuple(sorted(borrowed)))

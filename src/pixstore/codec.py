@@ -13,18 +13,46 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pixstore.core import addresses, checksums, core_info, core_name, hash_bytes, hash_keys, hash_tiles, release, seeds, usable_cpus
+from pixstore.core import (
+    addresses,
+    checksums,
+    core_info,
+    core_name,
+    hash_bytes,
+    hash_file_tiles,
+    hash_keys,
+    hash_tiles,
+    release,
+    seeds,
+    usable_cpus,
+)
 from pixstore.encoding import encode
 from pixstore.errors import BadRow, InvalidInputError, LimitExceededError
+from pixstore.ingest import Ingested, ingest
 from pixstore.probing import describe_encoded, orientations, probe, probe_all, probe_masked
-from pixstore.records import Failure, Io, bad_rows, fetch, fetch_masked, good_mask, record_error, take
+from pixstore.records import (
+    Failure,
+    Io,
+    bad_rows,
+    check,
+    check_masked,
+    fetch,
+    fetch_masked,
+    good_mask,
+    record_error,
+    stat_files,
+    take,
+)
 from pixstore.rows import Records
 from pixstore.schema import Format
 from pixstore.slots import fill, load, stored_shapes, take_steps
 
 __all__ = [
+    "Ingested",
     "addresses",
     "bad_rows",
+    "check",
+    "check_masked",
     "checksums",
     "core_info",
     "core_name",
@@ -35,8 +63,10 @@ __all__ = [
     "fetch",
     "fetch_masked",
     "hash_bytes",
+    "hash_file_tiles",
     "hash_keys",
     "hash_tiles",
+    "ingest",
     "load",
     "orientations",
     "probe",
@@ -45,6 +75,7 @@ __all__ = [
     "record_error",
     "release",
     "seeds",
+    "stat_files",
     "stored_shapes",
     "take",
     "take_steps",

@@ -1,40 +1,51 @@
-"""Convert any source into a store: read a batch, check it, write it; what cannot be read is listed, never replaced."""
+"""Convert any source into a store, as a job that may be interrupted; what cannot be read is listed, never replaced."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from pixstore import codec
+from pixstore import registry
+from pixstore.codec import usable_cpus
 from pixstore.dataset import Dataset
 from pixstore.disk import bytes_of
-from pixstore.engine import FieldRecords
-from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, RecordError
-from pixstore.incoming import Encoding, absent, joined, merged
-from pixstore.incoming import to_records as encode_images
+from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, StoreFullError
+from pixstore.estimate.trial import Estimate, estimate
+from pixstore.executors.dispatch import check_place
+from pixstore.incoming import Encoding
+from pixstore.jobs import limits
+from pixstore.jobs.coordinate import Outcome, Terms, run_job, unfinished_at
+from pixstore.jobs.job import Check, Job, OnBad
+from pixstore.jobs.lists import Duplicate
+from pixstore.jobs.plan import Plan, make_plan, next_key
 from pixstore.manifest import Durability
 from pixstore.opening import open_dataset
-from pixstore.rows import Records, Slices
-from pixstore.schema import KEY, Field, Schema
+from pixstore.schema import Field, Schema
 from pixstore.source import Skipped
-from pixstore.writer import DEFAULT_ENGINE, DEFAULT_SHARD_BYTES, Writer
+from pixstore.writer import DEFAULT_ENGINE, DEFAULT_SHARD_BYTES
 
 Progress = Callable[[int, int, int], None]
-BATCH_BYTES = 32 << 20
-FIRST_ROWS = 16
-MOST_ROWS = 8192
+DEFAULT_MEMORY = 256 << 20
+DRY_RUN_SECONDS, ESTIMATE_SECONDS = 1.0, 0.3
+"""How long samples are converted for an estimate: where it is all that is asked for, and where the conversion follows."""
+COPIES = 3
+"""How often a record may be in memory on its way: as read, as decoded, as encoded."""
+MOST_BATCH_BYTES = 8 << 20
+"""What fits the processor's caches is not slower than more, and lets every worker begin to write at once."""
 
 
 @dataclass
 class ConvertReport:
-    """What a conversion did. Bytes are those of the encoded images read and of the store's files; skipped files were never samples."""
+    """What a conversion did. Bytes are those of the encoded images read and of the store's files; skipped files were never samples.
+
+    A conversion that went on counts all of it; `resumed` of its samples were in the store before. `estimate` is what was expected,
+    where that was asked for.
+    """
 
     source: str
     destination: str
@@ -48,6 +59,56 @@ class ConvertReport:
     skipped: list[Skipped] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    resumed: int = 0
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What `convert` was asked for, checked."""
+
+    engine: str
+    encoding: Encoding
+    durability: Durability
+    shard_bytes: int
+    order: str
+    check: Check
+    on_bad: OnBad
+    dedup: bool
+    memory: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.durability not in ("power", "process"):
+            raise InvalidInputError(f"durability {self.durability!r} is neither 'power' nor 'process'")
+        if self.check not in ("structure", "decode", "none"):
+            raise InvalidInputError(f"check {self.check!r} is none of 'structure', 'decode', 'none'")
+        if self.on_bad not in ("quarantine", "fail"):
+            raise InvalidInputError(f"on_bad {self.on_bad!r} is neither 'quarantine' nor 'fail'")
+        for name in ("shard_bytes", "memory", "workers"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} {getattr(self, name)} is not positive")
+        registry.engine(self.engine)
+
+    def facts(self) -> dict[str, str | int | bool | None]:
+        """Return those options that decide what the store holds: an unfinished conversion goes on with the same ones only."""
+        encoding = self.encoding
+        return {
+            "engine": self.engine, "codec": encoding.codec, "level": encoding.level, "quality": encoding.quality, "order": self.order,
+            "check": self.check, "dedup": self.dedup, "durability": self.durability, "shard_bytes": self.shard_bytes,
+        }  # fmt: skip
+
+    def job(self, dataset: Dataset, destination: Path) -> Job:
+        schema = dataset.schema
+        fields = tuple(Field(each.name, self.encoding.codec) for each in schema.fields)
+        stored = Schema(fields, schema.columns, schema.classes)
+        # Types that cannot be stored are refused now, not when hours of work are committed.
+        stored.to_json()
+        batch = max(1, min(MOST_BATCH_BYTES, self.shard_bytes, self.memory // (COPIES * self.workers)))
+        return Job(
+            dataset, destination, self.engine, stored, self.encoding, self.durability, self.shard_bytes, self.check, self.on_bad, batch
+        )
 
 
 def convert(
@@ -64,39 +125,110 @@ def convert(
     label_from: str | None = None,
     split: str | Path | None = None,
     part: str | None = None,
+    on: str = "threads",
+    workers: int | None = None,
+    order: str = "source",
+    check: Check = "structure",
+    on_bad: OnBad = "quarantine",
+    bad_limit: str | int = limits.DEFAULT,
+    dedup: bool = False,
+    resume: bool = False,
+    memory: int = DEFAULT_MEMORY,
+    dry_run: bool = False,
+    with_estimate: bool = False,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Write every sample of a source into a new store at `destination`, and return what was done.
 
-    split and part: only the samples of one part of a saved split (its name in the store, or a file).
+    What is finished is committed as it goes. Where an unfinished conversion of the same source with the same options is at the
+    destination, it goes on: run the same again after an interrupt, a kill or a full disk. resume: refuse to begin a new one.
 
-    codec="keep" copies encoded images byte for byte (arrays become raw); another codec decodes and encodes again. Samples that
-    cannot be read or decoded are left out and listed in the report's `bad_rows`. `progress(done, total, bytes)` is called as it goes, with
-    a total of 0 while the source is listed.
+    codec="keep" copies encoded images byte for byte (arrays become raw); another codec decodes and encodes again. order: "source", "key",
+    the name of a column, or "shuffle:SEED". split and part: only the samples of one part of a saved split (its name, or a file).
 
-    Raises DestinationExistsError where something is already there, the source's error where not one sample can be read.
+    check: images without a checksum are looked at to their end ("structure": PNG chunks and their CRCs, JPEG markers), decoded ("decode"),
+    or by their headers alone ("none"). Samples that cannot be read, fail the check, or whose file changed meanwhile are left out and
+    listed, in the report's `bad_rows` and in bad.csv; at more of them than `bad_limit` (a number, a share like "1%", but 100 at least,
+    or "none") the conversion stops. on_bad="fail" stops at the first. dedup: of samples with the same bytes the first stays, the others
+    stand in duplicates.csv; the source is read twice for it.
+
+    on: "threads", "processes", "ray" or "ray=ADDRESS". workers: how many work at a time, one for each CPU by default; they share the
+    `threads` (all CPUs by default). memory: bytes of records in memory at a time, all workers together; a larger image goes alone.
+    `progress(done, total, bytes)` is called as it goes, with a total of 0 while the source is listed.
+
+    dry_run: convert some samples elsewhere, measure, and write nothing: the report's `estimate` says bytes, time and free space.
+    with_estimate: do both, for a summary that has the estimate beside what came of it. Warns where the space will not do.
+
+    Raises DestinationExistsError where something else is already there, JobMismatchError naming what differs from the unfinished
+    conversion, RecordError where too many samples, or all, are bad.
     """
     began = time.perf_counter()
+    check_place(on)
+    limits.most_bad(bad_limit, 0)
+    all_threads = threads or usable_cpus()
+    crew = all_threads if workers is None else workers
+    encoding = Encoding(codec, level, quality, max(1, all_threads // max(crew, 1)))
+    options = _Options(engine or DEFAULT_ENGINE, encoding, durability, shard_bytes, order, check, on_bad, dedup, memory, crew)
+    place, origin = Path(destination), None if isinstance(source, Dataset) else Path(source)
+    unfinished = unfinished_at(place, resume=resume)
     dataset = source if isinstance(source, Dataset) else open_dataset(source, label_from=label_from, threads=threads, progress=progress)
-    origin = "a dataset" if isinstance(source, Dataset) else str(source)
-    if not isinstance(source, Dataset):
-        _refuse_inside(Path(source), Path(destination))
-    report = ConvertReport(origin, str(destination), engine or DEFAULT_ENGINE, _reason(engine), codec)
-    report.skipped, report.notes = list(dataset.report.skipped), list(dataset.report.notes)
-    encoding = Encoding(codec, level, quality, threads)
+    if origin is not None:
+        _refuse_inside(origin, place)
+    report = _begun(dataset, origin, place, options, _reason(engine))
     if split is not None or part is not None:
         dataset = _part_of(dataset, split, part)
     if not len(dataset):
-        raise InvalidInputError(f"{origin}: holds no images{_skipped_words(report.skipped)}")
-    schema = Schema(tuple(Field(each.name, codec) for each in dataset.schema.fields), dataset.schema.columns, dataset.schema.classes)
-    with Writer(destination, engine=engine, codec=dict.fromkeys(schema.field_names, codec), durability=durability, schema=schema,
-                level=level, quality=quality, threads=threads, shard_bytes=shard_bytes) as writer:  # fmt: skip
-        _copy(dataset, writer, encoding, report, progress, min(BATCH_BYTES, shard_bytes))
-        if not report.samples:
-            raise RecordError(_none_readable(origin, len(dataset)), report.bad_rows)
-    report.bytes_out = bytes_of(Path(destination))[0]
+        raise InvalidInputError(f"{report.source}: holds no images{_skipped_words(report.skipped)}")
+    plan = make_plan(dataset, order, origin=origin, threads=threads, progress=progress)
+    job = options.job(dataset, place)
+    if dry_run or (with_estimate and unfinished is None):
+        asked_at = time.perf_counter()
+        report.estimate = _expected(job, plan, on, crew, asked_at - began, is_all=dry_run)
+        # What the estimate took is no part of what it says.
+        began += time.perf_counter() - asked_at
+    if not dry_run:
+        if unfinished is None:
+            _warn_if_full(place, plan, report.estimate)
+        named = {"source": None if origin is None else os.path.abspath(origin), "label_from": label_from}
+        asked = {**named, "split": None if split is None else str(split), "part": part, **options.facts()}
+        terms = Terms(on, crew, limits.most_bad(bad_limit, len(plan)), dedup, resume, next_key(dataset), progress, workers is None)
+        _note(report, run_job(job, plan, {**asked, **plan.facts}, terms))
+        report.bytes_out = bytes_of(place)[0]
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _expected(job: Job, plan: Plan, on: str, crew: int, spent: float, *, is_all: bool) -> Estimate | None:
+    """Return what the conversion will take; None, with a warning, where not even some samples fit and it is not all that is asked for."""
+    try:
+        budget = DRY_RUN_SECONDS if is_all else ESTIMATE_SECONDS
+        return estimate(job, plan, on=on, workers=crew, spent=spent, budget_seconds=budget)
+    except StoreFullError as error:
+        if is_all:
+            raise
+        warnings.warn(f"no estimate, because not even some samples fit: {error.strerror}", stacklevel=3)
+        return None
+
+
+def _begun(dataset: Dataset, origin: Path | None, place: Path, options: _Options, reason: str) -> ConvertReport:
+    report = ConvertReport("a dataset" if origin is None else str(origin), str(place), options.engine, reason, options.encoding.codec)
+    report.skipped, report.notes = list(dataset.report.skipped), list(dataset.report.notes)
+    return report
+
+
+def _note(report: ConvertReport, outcome: Outcome) -> None:
+    report.samples, report.bytes_in = outcome.state.samples, outcome.state.bytes_in
+    report.bad_rows, report.duplicates, report.resumed = outcome.bad_rows, outcome.duplicates, outcome.resumed
+    report.notes += [str(each) for each in outcome.remarks]
+
+
+def _warn_if_full(place: Path, plan: Plan, expected: Estimate | None) -> None:
+    """Warn, before hours of work, where the store will hardly find the space that it needs."""
+    folder = next(each for each in Path(os.path.abspath(place)).parents if each.is_dir())
+    needed = int(plan.bytes.sum()) if expected is None else expected.allocated
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        warnings.warn(f"{place}: about {needed:,} bytes are needed, {free:,} are free; free some space while it runs", stacklevel=3)
 
 
 def _part_of(dataset: Dataset, split: str | Path | None, part: str | None) -> Dataset:
@@ -108,113 +240,6 @@ def _part_of(dataset: Dataset, split: str | Path | None, part: str | None) -> Da
     if part not in parts:
         raise InvalidInputError(f"the split '{split}' has no part {part!r}; its parts: {', '.join(parts)}")
     return parts[part]
-
-
-def _copy(dataset: Dataset, writer: Writer, encoding: Encoding, report: ConvertReport, progress: Progress | None, batch_bytes: int) -> None:
-    total, start, step = len(dataset), 0, FIRST_ROWS
-    while start < total:
-        rows = np.arange(start, min(start + step, total))
-        read = _copy_rows(dataset, writer, encoding, report, rows)
-        start += len(rows)
-        # The next batch has as many rows as fit the budget at the size of these.
-        step = int(np.clip(batch_bytes * len(rows) // max(read, 1), 1, min(MOST_ROWS, 4 * step)))
-        if progress is not None:
-            progress(start, total, report.bytes_in)
-
-
-def _copy_rows(dataset: Dataset, writer: Writer, encoding: Encoding, report: ConvertReport, rows: NDArray[np.int64]) -> int:
-    """Copy these rows; return how many bytes were held for them."""
-    held, good = 0, np.ones(len(rows), bool)
-    fetched: dict[str, _Fetched] = {}
-    for name in dataset.schema.field_names:
-        fetched[name] = _fetch(dataset, name, rows, encoding)
-        good &= fetched[name].good
-        held += fetched[name].held
-        report.bad_rows.extend(fetched[name].bad_rows)
-        report.bytes_in += fetched[name].stored
-    if not good.any():
-        return held
-    kept = np.flatnonzero(good)
-    records = {name: each.records(kept, encoding) for name, each in fetched.items()}
-    table = dataset.table.take(pa.array(rows[kept])).combine_chunks()
-    columns = {name: _one_array(table[name]) for name in dataset.schema.columns.names}
-    writer.append_records(_one_array(table[KEY]), columns, records)
-    report.samples += len(kept)
-    return held
-
-
-@dataclass
-class _Fetched:
-    """One field's records of a batch: encoded bytes to keep, or decoded arrays to encode; `present` has the places of those there are."""
-
-    images: NDArray[Any] | list[Any]
-    encoded: Records | None
-    present: NDArray[np.int64]
-    good: NDArray[np.bool_]
-    bad_rows: Sequence[BadRow]
-    held: int
-    stored: int
-
-    def records(self, kept: NDArray[np.int64], encoding: Encoding) -> FieldRecords:
-        """Return the records of these places of the batch; missing where the source has none."""
-        is_there = np.isin(kept, self.present)
-        chosen = np.searchsorted(self.present, kept[is_there])
-        if not len(chosen):
-            return absent(len(kept))
-        records = self._chosen(chosen, encoding)
-        return records if is_there.all() else merged([(np.flatnonzero(is_there).tolist(), records)], len(kept))
-
-    def _chosen(self, chosen: NDArray[np.int64], encoding: Encoding) -> FieldRecords:
-        if self.encoded is not None:
-            assert isinstance(self.encoded.place, list)
-            buffers = [self.encoded.place[place] for place in chosen.tolist()]
-            return FieldRecords(joined(buffers), self.encoded.formats, self.encoded.format[chosen])
-        if isinstance(self.images, np.ndarray):
-            return encode_images(self.images if len(chosen) == len(self.images) else self.images[chosen], encoding)
-        return encode_images([self.images[place] for place in chosen.tolist()], encoding)
-
-
-def _fetch(dataset: Dataset, name: str, rows: NDArray[np.int64], encoding: Encoding) -> _Fetched:
-    present = np.delete(np.arange(len(rows)), dataset.absent(name, rows))
-    good = np.ones(len(rows), bool)
-    if not len(present):
-        return _Fetched([], None, present, good, [], 0, 0)
-    located = dataset.located(name, rows[present])
-    if encoding.codec != "keep" or any(each.codec == "raw-planar" for each in located.formats):
-        images, good[present], bad = codec.decode_masked(located, threads=encoding.threads, io="pread")
-        size = images.nbytes if isinstance(images, np.ndarray) else sum(each.nbytes for each in images)
-        return _Fetched(images, None, present, good, bad, size, _stored_bytes(located, size))
-    buffers, is_read, bad = codec.fetch_masked(located, threads=encoding.threads, io="pread")
-    size = sum(len(each) for each in buffers)
-    fetched = Records(list(buffers), located.formats, located.format, located.name)
-    if located.checksum is not None:
-        good[present] = is_read
-        return _Fetched([], fetched, present, good, bad, size, size)
-    fetched, is_image, no_images = codec.probe_masked(fetched)
-    # Where nothing has a checksum, decoding is the only proof that an image is whole.
-    pixels, is_whole, not_whole = codec.decode_masked(fetched, threads=encoding.threads)
-    reasons = {each.row: each for each in [*not_whole, *no_images, *bad]}
-    held = size + (pixels.nbytes if isinstance(pixels, np.ndarray) else sum(each.nbytes for each in pixels))
-    good[present] = is_read & is_image & is_whole
-    return _Fetched([], fetched, present, good, [reasons[row] for row in sorted(reasons)], held, size)
-
-
-def _stored_bytes(records: Records, decoded: int) -> int:
-    place = records.place
-    if isinstance(place, list):
-        return sum(len(each) for each in place)
-    lengths = place.length
-    return int(lengths.sum()) if isinstance(place, Slices) or bool((lengths >= 0).all()) else decoded
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
-
-
-def _none_readable(origin: str, count: int) -> str:
-    """Return that no image can be read; a source that is a file is named by its bad rows already."""
-    what = "the only image cannot be read" if count == 1 else f"not one of {count:,} images can be read"
-    return what if Path(origin).is_file() else f"{origin}: {what}"
 
 
 def _reason(engine: str | None) -> str:

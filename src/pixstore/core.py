@@ -90,6 +90,11 @@ def hash_tiles(data: Buffer, tile_bytes: int, *, threads: int | None = None) -> 
     return cast("NDArray[np.uint64]", core().hash_tiles(data, tile_bytes, threads=threads or 0))
 
 
+def hash_file_tiles(path: str | os.PathLike[str], tile_bytes: int, *, threads: int | None = None) -> NDArray[np.uint64]:
+    """Return what `hash_tiles` returns for a file's content, which is read in small pieces. Raises OSError where it cannot be read."""
+    return cast("NDArray[np.uint64]", core().hash_file_tiles(os.fspath(path), tile_bytes, threads=threads or 0))
+
+
 def release(folder: str) -> None:
     """Let go of the files below this folder that the core keeps mapped: their disk space is free once they are removed."""
     core().release(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +20,13 @@ from pixstore.disk import is_network
 from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
 from pixstore.loader.loader import Loader
 from pixstore.loader.options import WINDOW_ROWS, Color, LoaderOptions, OnError, Orientation, Shuffle
+from pixstore.nearest import said
 from pixstore.rows import Indices, Records, Rows
 from pixstore.samples import IMAGE, Batch, Sample
 from pixstore.schema import KEY, Format, Schema
 from pixstore.selectors import row_numbers
 from pixstore.source import Source, SourceReport
-from pixstore.splits.choices import Choice, Matching, PartRows, RowRange, Split, TheseRows, assigned, matching_rows
+from pixstore.splits.choices import Choice, KeyOrder, Matching, PartRows, RowRange, Split, TheseRows, assigned, matching_rows
 from pixstore.splits.parts import Assignment, SplitWarning
 from pixstore.splits.plan import Plan, Size, fold_names
 from pixstore.splits.saved import facts_of, find_saved, names_in_store, save
@@ -139,9 +139,15 @@ class Dataset:
         """Return the row of a key. Raises KeyNotFoundError, naming the nearest key, where there is none."""
         row = self._find(key)
         if row < 0:
-            near = difflib.get_close_matches(key, self.keys.slice(0, 10_000).to_pylist(), n=1)
-            raise KeyNotFoundError(f"no sample with key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise KeyNotFoundError(f"no sample with key {key!r}{said(key, self.keys)}")
         return row
+
+    def by_key(self, start: str | None = None, *, prefix: str = "", limit: int | None = None) -> Dataset:
+        """Return the samples in ascending order of their keys' UTF-8 bytes: from the first key that is not below `start` on, of those that
+        begin with `prefix`, `limit` at most. As LMDB's `set_range` and `iternext` do; nothing is copied.
+        """
+        choice = KeyOrder(start, prefix, limit)
+        return self._narrowed(choice, choice.rows(self.table))
 
     def read(
         self,
@@ -185,6 +191,10 @@ class Dataset:
     def located(self, field: str, rows: Selector) -> Records:
         """Return where these rows' records lie, or their bytes where only the format's own library finds them."""
         return self._located(field, self._chosen(rows))
+
+    def extents(self, field: str, rows: Selector) -> Records | None:
+        """Return where these rows' records lie, None where only the format's own library finds them; nothing is read."""
+        return self._rows.locate(field, self._chosen(rows))
 
     def absent(self, field: str, rows: Selector) -> Indices:
         """Return the places in `rows` of the samples that were written without this field; only stores have such."""

@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pixstore.errors import PixstoreError, ReadOnlyError, StoreFullError
+from pixstore.errors import PathNotFoundError, PixstoreError, ReadOnlyError, StoreFullError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {
+    errno.ENOSPC: "no space left",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "above the largest file that is allowed (ulimit -f, or the file system's)",
+}
+GONE = {errno.ENOENT, errno.ESTALE}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -94,7 +99,7 @@ def bytes_of(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def translated(path: Path, *, needed: int | None = None) -> Iterator[None]:
-    """Turn the system's refusal to write at `path` into StoreFullError or ReadOnlyError; other errors pass unchanged."""
+    """Turn the system's refusal to write at `path` into StoreFullError, ReadOnlyError or PathNotFoundError, as `refusal` says."""
     try:
         yield
     except PixstoreError:
@@ -106,20 +111,29 @@ def translated(path: Path, *, needed: int | None = None) -> Iterator[None]:
 def refusal(error: OSError, path: Path, *, needed: int | None = None) -> OSError:
     """Return our error for the system's refusal to write at `path`, or the same error where it is another matter."""
     if error.errno in FULL:
-        return StoreFullError(error.errno, f"{path}: {full_words(path, needed)}; free some space, then run the same again")
+        return StoreFullError(error.errno, f"{path}: {full_words(error.errno, path, needed)}; free some space, then run the same again")
     if error.errno in REFUSED:
         return ReadOnlyError(
             error.errno, f"{path}: cannot be written ({os.strerror(error.errno)}); choose another place or mend the permissions"
         )
+    if error.errno in GONE and not isinstance(error, PixstoreError):
+        gone = error.filename or path
+        return PathNotFoundError(error.errno, f"{gone}: gone while {path} was written; whoever moved or removed it should put it back")
+    if error.errno == errno.EIO and not (isinstance(error.filename, str) and os.path.isabs(error.filename)):
+        return OSError(error.errno, "input/output error: the medium or its connection fails; what was committed before is kept", str(path))
     return error
 
 
-def full_words(path: Path, needed: int | None) -> str:
+def full_words(code: int, path: Path, needed: int | None) -> str:
+    """Return in words that there is no room for `needed` more bytes at `path`, and how much is free there."""
     asked = "" if needed is None else f", {needed:,} bytes needed"
     with suppress(OSError):
         place = path if path.exists() else path.parent
-        return f"no space left{asked}, {shutil.disk_usage(place).free:,} bytes free"
-    return f"no space left{asked}"
+        status = os.statvfs(place)
+        if code == errno.ENOSPC and status.f_files and not status.f_favail:
+            return f"no inodes left, so no more files, though {shutil.disk_usage(place).free:,} bytes are free{asked}"
+        return f"{FULL[code]}{asked}, {shutil.disk_usage(place).free:,} bytes free"
+    return f"{FULL[code]}{asked}"
 
 
 NETWORK = {

@@ -12,6 +12,7 @@ PixstoreError
 │   ├── ReadFailedError       the operating system refused the read
 │   ├── UnsupportedImageError an image this pixstore does not decode
 │   └── LimitExceededError    pixels or bytes above the limit
+├── ForeignFileCrashedError   a file whose reading ended the process that read it; ours goes on
 ├── UnsafeInputError          input that asks for code, links or special files; refused, nothing was run
 ├── InvalidInputError         an argument, a file of labels, an image handed in (also ValueError)
 │   ├── SchemaError           a column or field that does not fit the dataset
@@ -22,11 +23,12 @@ PixstoreError
 ├── KeyNotFoundError          no such key (also KeyError)
 ├── RowNotFoundError          no such row (also IndexError)
 ├── DestinationExistsError    something is already there (also FileExistsError)
+├── JobMismatchError          an unfinished conversion of another source or with other options is there
 ├── StoreBusyError            another process writes to this store
 ├── StoreFullError            no space left (also OSError)
 ├── ReadOnlyError             the store or its folder cannot be written (also OSError)
 ├── WriterClosedError         the writer is closed or was stopped by an earlier error
-├── WorkerDiedError           a process that made batches ended before its work did (also RuntimeError)
+├── WorkerDiedError           a worker process ended before its work did (also RuntimeError)
 └── DependencyError           a library that this needs is not installed (also ImportError)
 
 A message has three parts: what happened, the value, what to do.
@@ -110,6 +112,14 @@ class LimitExceededError(RecordError):
     """An image or file above the limit of pixels or bytes."""
 
 
+class ForeignFileCrashedError(PixstoreError):
+    """A file whose reading ended the limited process that read it; `signal` is what ended it, None where it was no signal."""
+
+    def __init__(self, message: str, signal: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 class UnsafeInputError(PixstoreError):
     """Input that asks for code, links or special files; it was refused and nothing was run."""
 
@@ -156,6 +166,10 @@ class DestinationExistsError(PixstoreError, FileExistsError):
     """Something is already at the destination."""
 
 
+class JobMismatchError(PixstoreError):
+    """At the destination is an unfinished conversion of another source, or with other options."""
+
+
 class StoreBusyError(PixstoreError):
     """Another process writes to this store."""
 
@@ -173,7 +187,7 @@ class WriterClosedError(PixstoreError):
 
 
 class WorkerDiedError(PixstoreError, RuntimeError):
-    """A process that made batches ended before its work did."""
+    """A worker process ended before its work did."""
 
 
 class DependencyError(PixstoreError, ImportError):

@@ -122,7 +122,7 @@ def _jpeg_header(record: Record, max_pixels: int) -> Header:
         elif kind in JPEG_OTHER_FRAMES:
             raise RecordFailedError("unsupported", "JPEG of a lossless, hierarchical or arithmetic kind")
         elif kind in JPEG_FRAMES:
-            header = _jpeg_frame(record.read(position + 4, 6))
+            header = _jpeg_frame(record.read(position + 4, 6), record.size)
             check_size(header.height, header.width, max_pixels)
             _check_jpeg_bytes(record.size, kind, header)
             return replace(header, orientation=exif_orientation(exif or b""))
@@ -174,9 +174,9 @@ def _check_jpeg_bytes(size: int, kind: int, header: Header) -> None:
         raise RecordFailedError("corrupt", f"JPEG: {size} bytes cannot hold {header.width} x {header.height} pixels")
 
 
-def _jpeg_frame(frame: bytes) -> Header:
+def _jpeg_frame(frame: bytes, size: int) -> Header:
     if len(frame) < 6:
-        raise RecordFailedError("corrupt", "truncated JPEG: ends within its header")
+        raise RecordFailedError("corrupt", f"truncated JPEG: {size} bytes are there, it ends within its header")
     precision, height, width, channels = struct.unpack(">BHHB", frame)
     if precision != 8:
         raise RecordFailedError("unsupported", f"JPEG of {precision} bits per sample: only 8 are decoded")

@@ -4,10 +4,13 @@
     versions/00000007.json   the same bytes, written before; the last KEPT_VERSIONS and the tagged ones stay
 
 A manifest is JSON and ends with a digest of itself: xxh3_64 of the text before `,"digest"`, as 16 hexadecimal digits.
+
+All commits of one conversion are one version: each replaces the version's file, then manifest.json, and `job` says how far it is.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,13 +28,18 @@ NAME = "manifest.json"
 KEPT_VERSIONS = 10
 MAX_BYTES = 1 << 30
 DIGEST = ',"digest":"'
+NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+"""How the system says that there is no such file."""
 
 Durability: TypeAlias = Literal["power", "process"]
 
 
 @dataclass(frozen=True)
 class ShardFile:
-    """One file of a shard: its name, its size (None for a folder), and digests of its tiles where it is checked at open."""
+    """One file of a shard: its name, its size (None for a folder), and digests of its tiles (pixstore.shard.TILE_BYTES).
+
+    Those of tables and key indices are checked at open, those of pixel files by `verify` alone. Folders have none.
+    """
 
     name: str
     bytes: int | None
@@ -62,6 +70,29 @@ class ShardEntry:
 
 
 @dataclass(frozen=True)
+class JobState:
+    """How far the conversion is that writes this version.
+
+    `facts` say of which source and with which options, as JSON values. `rows` are the samples it is to convert; `ranges` are those done,
+    as (start, stop, shards), ascending: the manifest's shards stand in their order. The counts are of these ranges.
+    """
+
+    facts: Mapping[str, Any]
+    rows: int
+    ranges: tuple[tuple[int, int, int], ...] = ()
+    complete: bool = False
+    samples: int = 0
+    bytes_in: int = 0
+    bad: int = 0
+    duplicates: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the facts: the same source with the same options has the same one."""
+        return f"{hash_bytes(json.dumps(self.facts, sort_keys=True).encode()):016x}"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One version of a store."""
 
@@ -75,22 +106,35 @@ class Manifest:
     shards: tuple[ShardEntry, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
+    job: JobState | None = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a conversion has yet to write the rest of this version."""
+        return self.job is not None and not self.job.complete
 
     @property
     def rows(self) -> int:
         return sum(shard.rows - shard.deleted_rows for shard in self.shards)
 
     def next(self, **changes: Any) -> Manifest:
-        """Return the version after this one, with these changes."""
-        return replace(self, version=self.version + 1, parent=self.version, **changes)
+        """Return the version after this one, with these changes; a conversion that is finished is no matter of it."""
+        job = self.job if self.is_unfinished else None
+        return replace(self, **{"version": self.version + 1, "parent": self.version, "job": job, **changes})
 
 
 def is_store(path: Path) -> bool:
-    """Return whether the folder holds a pixstore manifest, be it a damaged one; its name and suffix do not matter."""
+    """Return whether the folder holds a pixstore manifest, be it a damaged one; its name and suffix do not matter.
+
+    Raises OSError where the system does not let us look.
+    """
     try:
         with open(path / NAME, "rb") as file:
             return file.read(64).lstrip().startswith(b'{"pixstore":') or (path / "versions").is_dir()
-    except OSError:
+    except OSError as error:
+        # Whoever takes a store for none may remove it: only what cannot be there is not.
+        if error.errno not in NOT_THERE:
+            raise
         return False
 
 
@@ -100,8 +144,7 @@ def load(store: Path, version: int | None = None) -> Manifest:
     Raises NotAStoreError where there is no manifest, CorruptStoreError where its digest does not match, and
     IncompatibleStoreError for a store of a newer format.
     """
-    if version is not None and version > load(store).version:
-        # A commit that was cut off may have left the file of a version that never was.
+    if version is not None and not _has_been(store, version):
         raise _not_kept(store, version)
     path = store / NAME if version is None else version_path(store, version)
     try:
@@ -113,6 +156,15 @@ def load(store: Path, version: int | None = None) -> Manifest:
             raise _not_kept(store, version) from error
         raise NotAStoreError(f"{store}: no {NAME} here, so this is not a pixstore store") from error
     return parse(data, path)
+
+
+def _has_been(store: Path, version: int) -> bool:
+    """Return whether this version was committed: a commit that was cut off may have left the file of one that never was."""
+    try:
+        return version <= load(store).version
+    except CorruptStoreError:
+        # Nothing says any more which one was the last; those that are whole are better than none.
+        return True
 
 
 def _not_kept(store: Path, version: int) -> InvalidInputError:
@@ -137,7 +189,9 @@ def commit(store: Path, manifest: Manifest) -> None:
 
 def _forget_old_versions(store: Path, manifest: Manifest) -> None:
     kept = {f"{version:08}.json" for version in manifest.tags.values()}
-    files = sorted(each.name for each in (store / "versions").iterdir() if each.name.endswith(".json"))
+    # A commit that was cut off may have left a later one, which must not push a version out.
+    last = version_path(store, manifest.version).name
+    files = sorted(each.name for each in (store / "versions").iterdir() if each.name.endswith(".json") and each.name <= last)
     for name in files[:-KEPT_VERSIONS]:
         if name not in kept:
             (store / "versions" / name).unlink(missing_ok=True)
@@ -158,6 +212,7 @@ def serialise(manifest: Manifest) -> bytes:
         "shards": [_shard_to_json(shard) for shard in manifest.shards],
         "splits": dict(manifest.splits),
         "tags": dict(manifest.tags),
+        "job": None if manifest.job is None else _job_to_json(manifest.job),
     }
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))[:-1].encode()
     return text + f'{DIGEST}{hash_bytes(text):016x}"}}\n'.encode()
@@ -170,17 +225,20 @@ def parse(data: bytes, path: Path) -> Manifest:
         value = json.loads(data)
         newer = value["pixstore"] > FORMAT
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptStoreError(f"{path}: not a whole manifest ({error}); an older one may lie in {path.parent / 'versions'}") from error
+        raise CorruptStoreError(f"{path}: not a whole manifest ({error}); {_older(path)}") from error
     if newer:
         raise IncompatibleStoreError(f"{path}: format {value['pixstore']}, this pixstore reads up to {FORMAT}; upgrade pixstore")
     if not found or ending != f'{hash_bytes(text):016x}"}}\n'.encode():
-        raise CorruptStoreError(
-            f"{path}: its digest does not match, so it was changed or damaged; an older one may lie in {path.parent / 'versions'}"
-        )
+        raise CorruptStoreError(f"{path}: its digest does not match, so it was changed or damaged; {_older(path)}")
     try:
         return _from_json(value)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptStoreError(f"{path}: a part is missing or of the wrong kind ({error!r})") from error
+
+
+def _older(path: Path) -> str:
+    folder = path.parent if path.parent.name == "versions" else path.parent / "versions"
+    return f"an older one may lie in {folder}, see `pixstore rollback`"
 
 
 def _from_json(value: Mapping[str, Any]) -> Manifest:
@@ -197,6 +255,8 @@ def _from_json(value: Mapping[str, Any]) -> Manifest:
         shards=tuple(_shard_from_json(shard) for shard in value["shards"]),
         splits={_text(name): _checked_name(file) for name, file in value["splits"].items()},
         tags={_text(name): _count(version) for name, version in value["tags"].items()},
+        # Stores made before conversions were jobs have none.
+        job=None if value.get("job") is None else _job_from_json(value["job"], len(value["shards"])),
     )
 
 
@@ -211,6 +271,39 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text")
     return value
+
+
+def _job_to_json(job: JobState) -> dict[str, Any]:
+    return {
+        "facts": dict(job.facts),
+        "rows": job.rows,
+        "ranges": [list(each) for each in job.ranges],
+        "complete": job.complete,
+        "samples": job.samples,
+        "bytes_in": job.bytes_in,
+        "bad": job.bad,
+        "duplicates": job.duplicates,
+    }
+
+
+def _job_from_json(value: Mapping[str, Any], shards: int) -> JobState:
+    job = JobState(
+        facts={_text(name): fact for name, fact in value["facts"].items()},
+        rows=_count(value["rows"]),
+        ranges=tuple((_count(start), _count(stop), _count(count)) for start, stop, count in value["ranges"]),
+        complete=value["complete"],
+        samples=_count(value["samples"]),
+        bytes_in=_count(value["bytes_in"]),
+        bad=_count(value["bad"]),
+        duplicates=_count(value["duplicates"]),
+    )
+    edges = [edge for start, stop, _ in job.ranges for edge in (start, stop)]
+    if not isinstance(job.complete, bool) or edges != sorted(edges) or edges[-1:] > [job.rows]:
+        raise ValueError(f"job: ranges {job.ranges[:3]} of {job.rows} rows")
+    # What is finished may be compacted and changed; what is not is continued range by range.
+    if not job.complete and sum(count for *_, count in job.ranges) != shards:
+        raise ValueError(f"job: ranges of other than the {shards} shards")
+    return job
 
 
 def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
-from pixstore.disk import make_folders, translated
-from pixstore.errors import DestinationExistsError, InvalidInputError, SchemaError
+from pixstore.disk import make_folders, sync_folder, translated
+from pixstore.engines.writing import sync_tree
+from pixstore.errors import CorruptStoreError, DestinationExistsError, InvalidInputError, SchemaError
 from pixstore.incoming import ABSENT
 from pixstore.lock import NAME as LOCK_NAME
 from pixstore.lock import WriterLock
@@ -19,6 +22,10 @@ from pixstore.schema import Field, Schema
 
 Mode: TypeAlias = Literal["x", "a", "w"]
 IMAGE = "image"
+LISTS = frozenset(("bad.csv", "duplicates.csv", "lost.csv", "splits"))
+"""What a conversion or a repair puts beside the manifest before its first commit."""
+LEFTOVER = re.compile(r"(manifest\.json|bad\.csv|duplicates\.csv)\.\d+\.partial")
+"""What a killed process leaves of a file that it was about to put beside the manifest, or to replace there."""
 
 
 def base_version(path: Path, mode: Mode) -> Manifest | None:
@@ -29,23 +36,66 @@ def base_version(path: Path, mode: Mode) -> Manifest | None:
         if mode == "x":
             raise DestinationExistsError(f"{path}: a pixstore store is there; use mode='a' to add to it, mode='w' to replace it")
         return load(path)
-    with translated(path):
-        others = {each.name for each in path.iterdir()} - {"shards", "versions", LOCK_NAME} if path.is_dir() else set()
-    if others:
+    if kept_numbers(path)[-1:] > [1]:
+        # A writer that was killed before its first commit leaves the file of version 1 at most.
+        raise CorruptStoreError(
+            f"{path}: its manifest is gone, its versions are not; `pixstore versions` lists them, `pixstore rollback` mends it"
+        )
+    if path.is_dir() and _holds_others(path):
         raise DestinationExistsError(f"{path}: a folder with other files is there; choose another place")
     if path.exists() and not path.is_dir():
         raise DestinationExistsError(f"{path}: a file is there; choose another place")
     return None
 
 
+def kept_numbers(store: Path) -> list[int]:
+    """Return the numbers of the versions that have a file, ascending; one of a commit that was cut off may be among them."""
+    names = [each.name for each in (store / "versions").glob("*.json")]
+    return sorted(int(name[:-5]) for name in names if name[:-5].isascii() and name[:-5].isdigit())
+
+
+def _holds_others(path: Path) -> bool:
+    """Return whether a folder holds more than what a writer leaves that was killed before its first commit."""
+    with translated(path):
+        names = {each.name for each in path.iterdir()}
+    lists = LISTS if "shards" in names else frozenset()
+    return any(not LEFTOVER.fullmatch(name) for name in names - {"shards", "versions", LOCK_NAME} - lists)
+
+
 def take_store(path: Path, *, durable: bool) -> WriterLock:
-    """Return the lock of the store at `path`, whose folders are made where they are not there."""
+    """Return the lock of the store at `path`, whose folders are made where they are not there.
+
+    With `durable`, what was written before and never synced is on the medium when this returns: a version that survives a loss of power
+    must not stand on one that does not.
+    """
     try:
         for name in ("shards", "versions"):
             make_folders(path / name, durable=durable)
     except (NotADirectoryError, FileExistsError) as error:
         raise DestinationExistsError(f"{path}: a file is in the way; choose another place") from error
-    return WriterLock(path)
+    lock = WriterLock(path)
+    try:
+        if durable:
+            _sync_what_is_there(path)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _sync_what_is_there(path: Path) -> None:
+    has_versions = is_store(path)
+    if has_versions and load(path).durability == "power":
+        return
+    with translated(path):
+        if has_versions:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                sync_tree(path, descriptor)
+            finally:
+                os.close(descriptor)
+        # The folder may be that of a writer which was killed before it had synced its name.
+        sync_folder(path.parent)
 
 
 def starting_schema(schema: Schema | None, extended: Manifest | None, codec: str | Mapping[str, str] | None) -> Schema:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from pixstore import manifest, registry
 from pixstore.dataset import Dataset, Io
-from pixstore.errors import InvalidInputError
+from pixstore.errors import CorruptStoreError, InvalidInputError
 from pixstore.rows import Rows
 from pixstore.source import SourceOptions
 from pixstore.store import StoreRows
@@ -39,7 +40,7 @@ class _OpenSource:
 def open_dataset(
     path: str | os.PathLike[str],
     *,
-    version: int | None = None,
+    version: int | str | None = None,
     label_from: str | None = None,
     io: Io = "auto",
     threads: int | None = None,
@@ -47,7 +48,8 @@ def open_dataset(
 ) -> Dataset:
     """Open a store, or somebody else's data where it lies: a folder of images, CIFAR batches (folder or archive), LMDB, HDF5.
 
-    version: an older version of a store. label_from: "folder", a regular expression with one group, or a CSV file, for
+    version: an older version of a store, by number or tag. It stays readable, whoever writes, for as long as it is kept: the last ten and
+    the tagged ones are, until `gc` is asked to forget more. label_from: "folder", a regular expression with one group, or a CSV file, for
     folders of images. io: "map" maps files, "pread" reads them; "auto" maps except on network file systems.
     progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is kept for the next time.
 
@@ -59,9 +61,48 @@ def open_dataset(
     if manifest.is_store(place):
         if label_from is not None:
             raise InvalidInputError(f"{path}: is a store, which has its own columns; label_from is for folders of images")
-        opened = StoreRows(place, version)
+        number = version_number(place, version)
+        opened = _current(place) if number is None else StoreRows(place, number)
+        if opened.manifest.is_unfinished:
+            warnings.warn(unfinished_words(path, opened.manifest), stacklevel=2)
         return Dataset(opened, _OpenStore(place, opened.manifest.version), io=io, threads=threads)
     if version is not None:
         raise InvalidInputError(f"{path}: has no versions; only stores have")
     opened_source = registry.open_source(place, SourceOptions(label_from, progress))
     return Dataset(opened_source, _OpenSource(place, SourceOptions(label_from)), io=io, threads=threads)
+
+
+def _current(store: Path) -> StoreRows:
+    """Return the current version's rows, whichever becomes it meanwhile.
+
+    Between the manifest and the files it names, others may commit, compact and have gc remove those files: then there is a new manifest.
+    """
+    made = manifest.load(store)
+    while True:
+        try:
+            return StoreRows(store, made)
+        except CorruptStoreError:
+            before, made = made, manifest.load(store)
+            if made == before:
+                raise
+
+
+def version_number(store: Path, version: int | str | None) -> int | None:
+    """Return the number that a version's number or tag means; None for None. Raises InvalidInputError, naming the tags there are."""
+    if version is None or (isinstance(version, int) and not isinstance(version, bool)):
+        return version
+    if not isinstance(version, str):
+        raise InvalidInputError(f"version {version!r} is neither a number nor a tag")
+    if version.isascii() and version.isdigit():
+        return int(version)
+    tags = manifest.load(store).tags
+    if version not in tags:
+        known = f"tags here: {', '.join(sorted(tags))}" if tags else "no version is tagged"
+        raise InvalidInputError(f"{store}: no version is tagged {version!r}; {known}")
+    return tags[version]
+
+
+def unfinished_words(path: str | os.PathLike[str], unfinished: manifest.Manifest) -> str:
+    """Return in one line that a conversion is not done, and what to do."""
+    done = f"{unfinished.job.samples:,} of {unfinished.job.rows:,} samples" if unfinished.job else "some samples"
+    return f"{path}: a conversion that is not finished ({done}); run the same `pixstore convert` again to go on"

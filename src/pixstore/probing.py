@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,38 +18,39 @@ from pixstore.rows import Buffer, Records
 from pixstore.schema import Format
 
 Codes: TypeAlias = NDArray[np.uint8]
+Check: TypeAlias = Literal["header", "structure"]
 
 NAMES = {PNG: "png", JPEG: "jpeg"}
 FETCHED_AT_ONCE = 64
 
 
-def probe(records: Records, *, on_error: Literal["raise", "keep"] = "raise") -> Records:
+def probe(records: Records, *, on_error: Literal["raise", "keep"] = "raise", check: Check = "header") -> Records:
     """Return the records with every format known: codec, shape and dtype from the images' headers.
 
     Grey images have the shape (H, W), others (H, W, C). With "keep", a record that is not an image keeps its unknown format;
-    with "raise", one RecordError names all of them.
+    with "raise", one RecordError names all of them. check="structure" looks at every chunk of a PNG and every marker of a JPEG too.
     """
-    probed, failures = probe_all(records)
+    probed, failures = probe_all(records, check=check)
     if failures and on_error == "raise":
         raise record_error(records, failures)
     return probed
 
 
-def probe_masked(records: Records) -> tuple[Records, NDArray[np.bool_], list[BadRow]]:
+def probe_masked(records: Records, *, check: Check = "header") -> tuple[Records, NDArray[np.bool_], list[BadRow]]:
     """Return the records with their formats, which of them are images, and why the others are not."""
-    probed, failures = probe_all(records)
+    probed, failures = probe_all(records, check=check)
     return probed, good_mask(len(records), failures), bad_rows(records, failures)
 
 
-def probe_all(records: Records) -> tuple[Records, list[Failure]]:
-    """Return the records with the formats that were found, and what failed."""
+def probe_all(records: Records, *, check: Check = "header") -> tuple[Records, list[Failure]]:
+    """Return the records with the formats that were found, and what failed. Records of a known format are not looked at."""
     if all(each.is_known for each in records.formats):
         return records, []
     unknown = np.array([not each.is_known for each in records.formats], np.bool_)
     rows = np.flatnonzero(unknown[records.format])
     if not len(rows):
         return records, []
-    found, number, failures = _found_formats(take(records, rows))
+    found, number, failures = _found_formats(take(records, rows), check)
     format_of = records.format.copy()
     good = good_mask(len(rows), failures)
     format_of[rows[good]] = number[good] + len(records.formats)
@@ -57,18 +58,29 @@ def probe_all(records: Records) -> tuple[Records, list[Failure]]:
     return replace(records, formats=[*records.formats, *found], format=format_of), failures
 
 
-def _found_formats(records: Records) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
+def _found_formats(records: Records, check: Check) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
     """Return the formats found, the number of each record's format among them, and what failed."""
-    codecs, shapes, sample_bytes, _, failures = core().probe(core_place(records.place))
-    failures = list(failures)
+    *headers, _, failures = core().probe(core_place(records.place), check=check)
+    return formats_of(records, headers, failures)
+
+
+def formats_of(
+    records: Records, headers: Sequence[NDArray[Any]], failures: Sequence[Failure]
+) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
+    """Return the formats that headers (codecs, shapes, bytes per sample) say, which of them each record has, and what failed so far or now.
+
+    What is neither PNG nor JPEG is looked at by Pillow.
+    """
+    codecs, shapes, sample_bytes = headers
+    all_failures = list(failures)
     first, inverse = _distinct(codecs, shapes, sample_bytes)
     found = [_format(int(codecs[index]), shapes[index].tolist(), int(sample_bytes[index])) for index in first.tolist()]
     number: NDArray[np.int32] = inverse.astype(np.int32)
     failed = {index for index, _, _ in failures}
     others = [index for index in np.flatnonzero(codecs == OTHER).tolist() if index not in failed]
     for start in range(0, len(others), FETCHED_AT_ONCE):
-        _probe_others(records, others[start : start + FETCHED_AT_ONCE], found, number, failures)
-    return found, number, sorted(failures)
+        _probe_others(records, others[start : start + FETCHED_AT_ONCE], found, number, all_failures)
+    return found, number, sorted(all_failures)
 
 
 def orientations(records: Records, *, threads: int | None = None, io: Io = "map") -> Codes:

@@ -74,6 +74,12 @@ class RecordTable:
         """Return the distinct formats of these rows, and which of them each row has."""
         return self._formats.of(rows)
 
+    def place_of(self, row: int) -> tuple[str, int] | None:
+        """Return the file of this row's record, relative to the store, and the byte it begins at; None where it lies in no file."""
+        file = int(self.file[row])
+        is_missing = self.present is not None and not self.present[row]
+        return None if is_missing or file < 0 else (self.paths[file].as_py(), int(self.offset[row]))
+
     def _find_located(self, file: pa.DictionaryArray, path: Path) -> bool:
         if not file.null_count:
             return True

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pixstore import errors
 from pixstore.core import core
-from pixstore.errors import BadRow, RecordError
-from pixstore.rows import Extents, Place, Records, Slices
+from pixstore.errors import BadRow, InvalidInputError, RecordError
+from pixstore.rows import Extents, JoinedPaths, Place, Records, Slices
 
 Io: TypeAlias = Literal["map", "pread"]
 Failure: TypeAlias = tuple[int, str, str]
@@ -27,10 +27,15 @@ ERRORS: dict[str, type[RecordError]] = {
 def core_place(place: Place) -> Any:
     """Return the place in the form that the core takes."""
     if isinstance(place, Extents):
-        return place.paths, place.file, place.offset, place.length
+        return core_paths(place.paths), place.file, place.offset, place.length
     if isinstance(place, Slices):
         return place.data, place.offset, place.length
     return place
+
+
+def core_paths(paths: Sequence[str]) -> Any:
+    """Return paths in the form that the core takes."""
+    return paths.parts() if isinstance(paths, JoinedPaths) else paths
 
 
 def take(records: Records, rows: NDArray[np.int64]) -> Records:
@@ -88,6 +93,32 @@ def fetch_masked(
     """Return what `fetch` returns, b"" where a record is bad, which are good, and why the others are not."""
     stored, failures = core().fetch(core_place(records.place), **checks(records, verify), io=io, threads=threads or 0)
     return list(stored), good_mask(len(records), failures), bad_rows(records, failures)
+
+
+def check(records: Records, *, threads: int | None = None, io: Io = "pread") -> list[Failure]:
+    """Return which records, of any size, are not those that their checksums say; their bytes never reach Python.
+
+    Raises InvalidInputError for records without checksums.
+    """
+    if records.checksum is None or records.seed is None:
+        raise InvalidInputError("these records have no checksums to be compared with: sources have none, stores do")
+    place = core_place(records.place)
+    return list(core().check(place, checksums=records.checksum, seeds=records.seed, io=io, threads=threads or 0))
+
+
+def check_masked(records: Records, *, threads: int | None = None, io: Io = "pread") -> tuple[NDArray[np.bool_], list[BadRow]]:
+    """Return which records are those that their checksums say, and why the others are not."""
+    failures = check(records, threads=threads, io=io)
+    return good_mask(len(records), failures), bad_rows(records, failures)
+
+
+def stat_files(paths: Sequence[str], *, threads: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Failure]]:
+    """Return size and modification time (nanoseconds since 1970) of each file, -1 where there is none, and why.
+
+    `JoinedPaths` cost no Python object per path. Links are followed, as they are where files are read.
+    """
+    size, mtime_ns, failures = core().stat_files(core_paths(paths), threads=threads or 0)
+    return size, mtime_ns, list(failures)
 
 
 def good_mask(count: int, failures: Sequence[Failure]) -> NDArray[np.bool_]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,38 @@ Indices: TypeAlias = NDArray[np.int64]
 
 WHOLE_FILE = -1
 """As a length: the record is the whole file. The files' sizes need not be known to locate them."""
+
+
+class JoinedPaths(Sequence[str]):
+    """Paths that begin alike, kept as Arrow keeps text: a million of them are no Python objects until they are looked at."""
+
+    def __init__(self, prefix: str, names: pa.Array) -> None:
+        """Path i is `prefix` followed by `names[i]`, text without nulls."""
+        self.prefix = prefix
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> JoinedPaths: ...
+
+    def __getitem__(self, index: int | slice) -> str | JoinedPaths:
+        chosen = self.names[index]
+        return JoinedPaths(self.prefix, chosen) if isinstance(index, slice) else self.prefix + chosen.as_py()
+
+    def parts(self) -> tuple[bytes, Buffer | NDArray[np.uint8], NDArray[np.int64]]:
+        """Return (prefix, data, offsets), path i being prefix + data[offsets[i] : offsets[i + 1]], as the core takes them."""
+        wide = pa.types.is_large_string(self.names.type)
+        kind = np.dtype(np.int64 if wide else np.int32)
+        _, offsets, data = self.names.buffers()
+        # An array of no strings may have neither buffer.
+        first = np.zeros(1, np.int64)
+        begins = np.frombuffer(offsets, kind, len(self) + 1, self.names.offset * kind.itemsize).astype(np.int64) if len(self) else first
+        return os.fsencode(self.prefix), b"" if data is None else np.frombuffer(data, np.uint8), begins
 
 
 @dataclass(frozen=True)

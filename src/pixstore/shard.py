@@ -28,6 +28,9 @@ from pixstore.rows import Indices
 from pixstore.schema import KEY, Format, Schema
 
 TILE_BYTES = 16 << 20
+WRITE_BYTES = 1 << 20
+MAPPED_BYTES = 1 << 20
+"""Smaller files are read: that costs less than a mapping, and nothing that happens to the file later reaches who reads."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,19 @@ def write_table(path: Path, columns: Mapping[str, pa.Array], fields: Mapping[str
     """Write a shard's table, the key first among `columns`; return its size and digests for the manifest."""
     arrays = {**columns, **{name: _record_array(each) for name, each in fields.items()}}
     batch = pa.record_batch(list(arrays.values()), names=list(arrays))
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+    # Arrow writes each buffer by itself, a hundred and more for a table.
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        pa.BufferedOutputStream(file, WRITE_BYTES) as sink,
+        pa.ipc.new_file(sink, batch.schema) as writer,
+    ):
         writer.write_batch(batch)
     return digested(path)
 
 
 def digested(path: Path) -> ShardFile:
     """Return the size and the digests of a file's tiles, for the manifest."""
-    size = path.stat().st_size
-    data = np.memmap(path, np.uint8, "r") if size else b""
-    return ShardFile(path.name, size, tuple(int(each) for each in codec.hash_tiles(data, TILE_BYTES)))
+    return ShardFile(path.name, path.stat().st_size, tuple(codec.hash_file_tiles(path, TILE_BYTES).tolist()))
 
 
 def _record_array(records: RecordColumns) -> pa.Array:
@@ -86,21 +92,19 @@ def _dictionary(values: Sequence[str | None], index: pa.Array) -> tuple[pa.Array
 
 
 class Shard:
-    """A sealed shard, opened: sizes and the table's digests checked, the table mapped.
+    """A sealed shard, opened: sizes and the table's digests checked.
 
     Raises StoreTruncatedError or CorruptStoreError, naming the file, where the files are not those that were sealed.
     """
 
-    def __init__(self, store: Path, entry: ShardEntry, schema: Schema) -> None:
+    def __init__(self, store: Path, entry: ShardEntry, schema: Schema, content: pa.Buffer | None = None) -> None:
+        """`content` is the table's, where that and the sizes of all files have been compared with the manifest."""
         self.store = store
         self.entry = entry
         self.schema = schema
-        for file in (entry.table, entry.keys, entry.pixels):
-            if file is not None:
-                check_size(store / FOLDER / file.name, file)
-        self.whole = self._open_table()
         self.rows = _kept_rows(entry)
         self._records: dict[str, RecordTable | None] = {}
+        self.whole = self._parsed(self._checked() if content is None else content)
 
     def __len__(self) -> int:
         return self.entry.rows - self.entry.deleted_rows
@@ -127,6 +131,18 @@ class Shard:
             self._records[field] = RecordTable(self.whole[field], self._path) if has else None
         return self._records[field]
 
+    def seeds(self, field: str, rows: Indices) -> NDArray[np.uint64]:
+        """Return the seeds of the checksums of these rows of the shard's files."""
+        return codec.seeds(field, self.whole[KEY].take(pa.array(rows)))
+
+    def place_of(self, field: str, row: int) -> str:
+        """Return the file and the byte where the record of this row of the shard's files begins, in words for errors."""
+        records = self.records(field)
+        found = None if records is None else records.place_of(row)
+        if found is not None:
+            return f"{self.store / found[0]} at byte {found[1]}"
+        return str(self.store / FOLDER / (self.entry.pixels or self.entry.table).name)
+
     def find(self, hashes: NDArray[np.uint64], keys: Sequence[str]) -> Indices:
         """Return the row (among those not deleted) of each key, -1 where it is not here."""
         found = self.keys.find(hashes, keys, self.whole[KEY])
@@ -144,9 +160,7 @@ class Shard:
         if self.entry.keys is None:
             return CountedKeys(self.whole[KEY], self._path)
         path = self.store / FOLDER / self.entry.keys.name
-        data = np.memmap(path, np.uint8, "r")
-        check_digests(data, path, self.entry.keys)
-        return KeyIndex(data, self.entry.rows, path)
+        return KeyIndex(np.frombuffer(sealed_content(path, self.entry.keys), np.uint8), self.entry.rows, path)
 
     def kept_keys(self, hashes: NDArray[np.uint64]) -> pa.Array:
         """Return the keys that have one of these hashes and are not deleted."""
@@ -165,12 +179,15 @@ class Shard:
     def _path(self) -> Path:
         return self.store / FOLDER / self.entry.table.name
 
-    def _open_table(self) -> pa.RecordBatch:
-        with pa.memory_map(str(self._path)) as file:
-            buffer = file.read_buffer()
-        check_digests(np.frombuffer(buffer, np.uint8), self._path, self.entry.table)
+    def _checked(self) -> pa.Buffer:
+        for file in (self.entry.table, self.entry.keys, self.entry.pixels):
+            if file is not None:
+                check_size(self.store / FOLDER / file.name, file)
+        return sealed_content(self._path, self.entry.table)
+
+    def _parsed(self, content: pa.Buffer) -> pa.RecordBatch:
         try:
-            with pa.ipc.open_file(buffer) as reader:
+            with pa.ipc.open_file(content) as reader:
                 batch = reader.get_batch(0)
                 # Whoever makes a store makes its digests too: offsets and indices that lead out of the file are looked for here.
                 batch.validate(full=True)
@@ -204,6 +221,24 @@ def _kept_rows(entry: ShardEntry) -> Indices | None:
     for start, stop in entry.deleted:
         kept[start:stop] = False
     return np.flatnonzero(kept)
+
+
+def sealed_content(path: Path, file: ShardFile) -> pa.Buffer:
+    """Return what a sealed file holds. Raises CorruptStoreError where that is not what its digests say."""
+    content = _mapped(path) if (file.bytes or 0) >= MAPPED_BYTES else None
+    if content is None:
+        content = pa.py_buffer(path.read_bytes())
+    check_digests(np.frombuffer(content, np.uint8), path, file)
+    return content
+
+
+def _mapped(path: Path) -> pa.Buffer | None:
+    """Return a file mapped into memory; None where there is no room for it, or its file system does not map."""
+    try:
+        with pa.memory_map(str(path)) as file:
+            return file.read_buffer()
+    except OSError:
+        return None
 
 
 def check_size(path: Path, file: ShardFile) -> None:

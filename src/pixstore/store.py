@@ -13,28 +13,35 @@ import pyarrow as pa
 
 from pixstore import codec, registry
 from pixstore.engine import ShardReader
-from pixstore.errors import BadRow, CorruptRecordError, MissingRecordError
+from pixstore.errors import BadRow, CorruptRecordError, CorruptStoreError, MissingRecordError, PathNotFoundError, RecordError
 from pixstore.manifest import Manifest, load
+from pixstore.readers import Readers
 from pixstore.record_table import FOLDER, RecordTable, extents_of, impossible_places, missing_places
 from pixstore.rows import Buffer, Extents, Indices, Records
 from pixstore.schema import KEY, Field, Format, Schema
-from pixstore.shard import Shard
+from pixstore.shards import open_keys, open_shards
 from pixstore.uniform import ASKED_TO_ALL, Stretch, UniformRecords, take_keys, uniform_records
 
 FEW_ROWS = 1 << 16
 """So many are copied in less than a millisecond."""
+FEW_SHARDS = 16
+"""So many tables are looked at in less than a millisecond."""
+
+REFUSALS = (RecordError, CorruptStoreError, PathNotFoundError)
+"""What an engine's library says of a file that is damaged or gone."""
 
 
 class StoreRows:
     """One version of a store as `Rows`: shard after shard, deleted rows left out."""
 
-    def __init__(self, path: Path, version: int | None = None) -> None:
+    def __init__(self, path: Path, version: int | Manifest | None = None) -> None:
+        """`version` is a number, or a manifest, which need not be committed yet."""
         self.path = path
-        self.manifest: Manifest = load(path, version)
-        self.shards = [Shard(path, entry, self.manifest.schema) for entry in self.manifest.shards]
+        self.manifest: Manifest = version if isinstance(version, Manifest) else load(path, version)
+        self.shards = open_shards(path, self.manifest.shards, self.manifest.schema)
         self._starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
         self._root = f"{path}{os.sep}"
-        self._readers: dict[int, ShardReader] = {}
+        self._readers = Readers(self._reader)
         self._everywhere: dict[str, bool] = {}
         self._uniforms: dict[str, UniformRecords | None] = {}
         self._asked: dict[str, int] = {}
@@ -59,8 +66,8 @@ class StoreRows:
         """
         uniform = self._uniform(field, len(rows))
         if uniform is not None:
-            self._require_possible(rows, uniform.impossible(rows))
-            return uniform.locate(rows, lambda number: self._name(int(rows[number])))
+            self._require_possible(field, rows, uniform.impossible(rows))
+            return uniform.locate(rows, lambda number: self._name(field, int(rows[number])))
         parts = list(self._parts(field, rows))
         if any(records is not None and not records.is_located for _, records, _, _ in parts):
             return None
@@ -74,7 +81,7 @@ class StoreRows:
         self._require_present(field, rows, parts)
         buffers: list[Buffer] = [b""] * len(rows)
         for shard, records, local, places in parts:
-            for place, buffer in zip(places.tolist(), self._buffers(shard, field, records, local), strict=True):
+            for place, buffer in zip(places.tolist(), self._buffers(shard, field, records, local, rows[places]), strict=True):
                 buffers[place] = buffer
         return self._records(field, rows, parts, buffers)
 
@@ -90,22 +97,22 @@ class StoreRows:
         # What cannot be written as UTF-8 is no key; its stand-in is compared with what was asked for, and differs.
         hashes = codec.hash_keys(pa.array([each.encode(errors="replace") for each in keys], pa.binary()).cast(pa.string()))
         found = np.full(len(keys), -1, np.int64)
+        open_keys(self.shards)
         for start, shard in zip(self._starts.tolist(), self.shards, strict=False):
             here = shard.find(hashes, keys)
             found = np.where((found < 0) & (here >= 0), start + here, found)
         return found
 
     def close(self) -> None:
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
+        self._readers.close()
         codec.release(str(self.path))
 
     def _is_everywhere(self, field: str) -> bool:
         """Return whether every sample has this field."""
         if field not in self._everywhere:
-            tables = [shard.records(self.schema.field(field).name) for shard in self.shards]
-            self._everywhere[field] = all(each is not None and each.present is None for each in tables)
+            name = self.schema.field(field).name
+            # A shard's one format of a field is that of its every record: no look at the table is needed then.
+            self._everywhere[field] = all(name in shard.entry.formats or _is_full(shard.records(name)) for shard in self.shards)
         return self._everywhere[field]
 
     def _parts(self, field: str, rows: Indices) -> Iterator[tuple[int, RecordTable | None, Indices, Indices]]:
@@ -127,8 +134,9 @@ class StoreRows:
         """Return all records of the field as arrays, where each shard has one format of it and enough rows were asked for."""
         if field not in self._uniforms:
             self._asked[field] = self._asked.get(field, 0) + asked
-            # Arrays of several shards are copies.
-            if len(self.shards) > 1 and self._asked[field] * ASKED_TO_ALL < len(self) - FEW_ROWS:
+            # Arrays of several shards are copies, and each shard's table is looked at for them.
+            most = max(len(self) - FEW_ROWS, len(self.shards) - FEW_SHARDS)
+            if len(self.shards) > 1 and self._asked[field] * ASKED_TO_ALL < most:
                 return None
             name = self.schema.field(field).name
             shards = [(shard, shard.records(name), shard.entry.formats.get(name)) for shard in self.shards]
@@ -161,38 +169,63 @@ class StoreRows:
             checksum[places] = records.checksum[local]
             seed[places] = codec.seeds(field, take_keys(shard.whole[KEY], local))
             impossible.extend(places[impossible_places(found, index, records.length[local])].tolist())
-        self._require_possible(rows, impossible)
-        return Records(place, list(formats), format_index, lambda number: self._name(int(rows[number])), checksum, seed)
+        self._require_possible(field, rows, impossible)
+        return Records(place, list(formats), format_index, lambda number: self._name(field, int(rows[number])), checksum, seed)
 
-    def _require_possible(self, rows: Indices, impossible: Sequence[int] | Indices) -> None:
+    def _require_possible(self, field: str, rows: Indices, impossible: Sequence[int] | Indices) -> None:
         if len(impossible):
-            bad = [BadRow(*self._name(int(rows[each])), "is too short for the shape that its table states") for each in sorted(impossible)]
+            reason = "is too short for the shape that its table states"
+            bad = [BadRow(*self._name(field, int(rows[each])), reason) for each in sorted(impossible)]
             raise CorruptRecordError(f"{len(bad)} of {len(rows)} images cannot be read", bad)
 
-    def _name(self, row: int) -> tuple[int, str, str]:
+    def _name(self, field: str, row: int) -> tuple[int, str, str]:
+        """Return row, key, and the file and byte where this field's record begins."""
         number = int(np.searchsorted(self._starts, row, "right")) - 1
-        pixels = self.shards[number].entry.pixels
-        return row, self.table[KEY][row].as_py(), str(self.path / FOLDER / pixels.name) if pixels else str(self.path)
+        shard = self.shards[number]
+        local = int(shard.local(np.array([row - self._starts[number]]))[0])
+        return row, shard.whole[KEY][local].as_py(), shard.place_of(field, local)
 
     def _require_present(self, field: str, rows: Indices, parts: list[tuple[int, RecordTable | None, Indices, Indices]]) -> None:
         if self._is_everywhere(field):
             return
         missing = [int(places[gap]) for _, records, local, places in parts for gap in missing_places(records, local)]
         if missing:
-            bad = [BadRow(*self._name(int(rows[place])), f"has no {field!r}") for place in sorted(missing)]
+            bad = [BadRow(*self._name(field, int(rows[place])), f"has no {field!r}") for place in sorted(missing)]
             raise MissingRecordError("", bad)
 
-    def _buffers(self, number: int, field: str, records: RecordTable | None, rows: Indices) -> Sequence[Buffer]:
-        entry = self.shards[number].entry
-        if entry.pixels is None:
+    def _buffers(self, number: int, field: str, records: RecordTable | None, local: Indices, rows: Indices) -> Sequence[Buffer]:
+        """Return the records of rows `local` of a shard's files, which are `rows` of the store."""
+        if self.shards[number].entry.pixels is None:
             # Its table points into other shards' pixels, which only its extents find.
             assert records is not None, "rows without a record were refused before"
-            unchecked = Records(extents_of(records, rows, self._root), [], np.zeros(len(rows), np.int32), lambda place: self._name(place))
-            return codec.fetch(unchecked)
-        if number not in self._readers:
-            schema = shard_schema(self.schema, entry.formats)
-            self._readers[number] = registry.engine(entry.engine).open(self.path / FOLDER / entry.pixels.name, schema)
-        return self._readers[number].read(field, rows.tolist())
+            place = extents_of(records, local, self._root)
+            return codec.fetch(Records(place, [], np.zeros(len(local), np.int32), lambda each: self._name(field, int(rows[each]))))
+        try:
+            return self._readers.read(number, field, local.tolist())
+        except REFUSALS as error:
+            raise self._unreadable(number, field, local, rows) from error
+
+    def _reader(self, number: int) -> ShardReader:
+        entry = self.shards[number].entry
+        assert entry.pixels is not None, "a shard without pixels has no reader"
+        return registry.engine(entry.engine).open(self.path / FOLDER / entry.pixels.name, shard_schema(self.schema, entry.formats))
+
+    def _unreadable(self, number: int, field: str, local: Indices, rows: Indices) -> RecordError:
+        """Return the error that names each of these rows that the engine's library does not give, and where it lies."""
+        bad: list[BadRow] = []
+        missing = True
+        for row, place in zip(rows.tolist(), local.tolist(), strict=True):
+            try:
+                self._readers.read(number, field, [place])
+            except REFUSALS as error:
+                said = error.bad_rows[0].reason if isinstance(error, RecordError) and error.bad_rows else str(error)
+                bad.append(BadRow(*self._name(field, row), said))
+                missing &= isinstance(error, MissingRecordError | PathNotFoundError)
+        return (MissingRecordError if missing else CorruptRecordError)(f"{len(bad)} of {len(rows)} images cannot be read", bad)
+
+
+def _is_full(records: RecordTable | None) -> bool:
+    return records is not None and records.present is None
 
 
 def shard_schema(schema: Schema, formats: Mapping[str, Format]) -> Schema:

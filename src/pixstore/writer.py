@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore import registry
-from pixstore.builder import ShardBuilder, bytes_held, remove_shard, without_rows
+from pixstore.builder import ShardRoller, remove_shard, without_rows
 from pixstore.codec import hash_keys
 from pixstore.columns import column_array, settle_type
 from pixstore.disk import remove
@@ -39,7 +39,6 @@ from pixstore.incoming import (
     are_images,
     is_image,
     length_of,
-    one_format,
     own,
     size_of,
     to_records,
@@ -47,14 +46,13 @@ from pixstore.incoming import (
 from pixstore.keys import checked_key, counted_keys, first_twice, shared_hashes
 from pixstore.manifest import Durability, Manifest, ShardEntry, commit, is_store, load
 from pixstore.mode import IMAGE, Mode, base_version, starting_schema, stated_schema, take_store
+from pixstore.nearest import said
 from pixstore.schema import KEY, Field, Schema
 from pixstore.shard import Shard
 from pixstore.updates import Update, write_updates
 
 DEFAULT_ENGINE = "packed"
 DEFAULT_SHARD_BYTES = 1 << 30
-MOST_SHARD_ROWS = 1 << 21
-"""What is kept in memory for each row of the open shard stays bounded by this, however small the images."""
 FLUSH_ROWS = 8192
 FLUSH_BYTES = 32 << 20
 
@@ -106,6 +104,7 @@ class Writer:
         try:
             # Another writer may have committed before the lock was ours.
             self._base = base_version(self.path, mode)
+            _refuse_unfinished(self.path, extended)
             if self._base != base:
                 raise StoreBusyError(f"{self.path}: another writer has just committed a version; run the same again")
         except BaseException:
@@ -118,9 +117,7 @@ class Writer:
         self._begin()
 
     def _begin(self) -> None:
-        self._sealed: list[ShardEntry] = []
-        self._builder: ShardBuilder | None = None
-        self._mixed: set[str] = set()
+        self._roller = ShardRoller(self.path, self._engine, durable=self._is_durable, shard_bytes=self._shard_bytes)
         self._deleted: dict[str, set[int]] = {}
         self._updates: dict[str, Update] = {}
         self._clear_pending()
@@ -214,12 +211,12 @@ class Writer:
             self._flush()
             self._seal()
             updated, anew = write_updates(self.path, self._schema, self._updates, durable=self._is_durable)
-            self._sealed.extend(updated)
+            self._roller.sealed.extend(updated)
             for each in anew:
                 changed = {name: to_records([image], self._encoding(name)) for name, image in each.images.items()}
                 self._append_records(pa.array([each.key], pa.string()), each.columns, {**each.records, **changed})
             self._seal()
-            shards = [without_rows(each, self._deleted.get(each.id, set())) for each in [*self._kept, *self._sealed]]
+            shards = [without_rows(each, self._deleted.get(each.id, set())) for each in [*self._kept, *self._roller.sealed]]
             shards = [each for each in shards if each.deleted_rows < each.rows]
             self._refuse_duplicates(shards)
             manifest = self._next_manifest(tuple(shards))
@@ -255,6 +252,10 @@ class Writer:
         """Forget everything since the last commit and let go of the store."""
         if not self._open:
             return
+        if not self._lock.is_held:
+            # In a child made by fork: what is there is the parent's, which goes on with it.
+            self._open = False
+            return
         try:
             self._remove_uncommitted()
         finally:
@@ -274,18 +275,17 @@ class Writer:
         return self._durability == "power"
 
     def _has_changes(self) -> bool:
-        changed = self._pending_keys or self._builder or self._sealed or self._deleted or self._updates
+        changed = self._pending_keys or self._roller.is_open or self._roller.sealed or self._deleted or self._updates
         return bool(changed) or self._base is None or self._replaces
 
     def _remove_uncommitted(self) -> None:
-        if self._builder is not None:
-            self._builder.abort()
+        self._roller.drop_open()
         if self._created and self._base is None:
             remove(self.path)
             return
         # A commit that failed on its last step may have made its shards visible all the same.
         named = {each.id for each in load(self.path).shards} if is_store(self.path) else set()
-        for entry in self._sealed:
+        for entry in self._roller.sealed:
             if entry.id not in named:
                 remove_shard(self.path, entry)
 
@@ -300,6 +300,10 @@ class Writer:
             ) from self._failure
         if not self._open:
             raise WriterClosedError(f"{self.path}: this writer is closed; open a new one with mode='a'")
+        if not self._lock.is_held:
+            raise WriterClosedError(
+                f"{self.path}: this writer is that of the process this one was forked from; write there, or close it first"
+            )
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -380,32 +384,11 @@ class Writer:
             self._schema = settle_type(self._schema, name, values.type)
         whole_columns = {column.name: columns.get(column.name, pa.nulls(len(keys), pa.null())) for column in self._schema.columns}
         whole_fields = {name: fields.get(name) or absent(len(keys)) for name in self._schema.field_names}
-        held = bytes_held(keys, whole_columns, whole_fields)
-        self._shard_for(whole_fields, len(keys), held).append(keys, whole_columns, whole_fields)
-
-    def _shard_for(self, fields: Mapping[str, FieldRecords], rows: int, size: int) -> ShardBuilder:
-        """Return the shard that takes these records: the open one, or a new one where it is full or was uniform and they differ."""
-        formats = {name: each for name, records in fields.items() if (each := one_format(records)) is not None}
-        if self._builder is not None:
-            differing = {name for name, expected in self._builder.formats.items() if formats.get(name) != expected}
-            is_full = self._builder.bytes + size > self._shard_bytes or self._builder.rows + rows > MOST_SHARD_ROWS
-            if differing or is_full:
-                self._mixed |= differing
-                self._seal()
-        if self._builder is None:
-            self._mixed |= fields.keys() - formats.keys()
-            uniform = {name: each for name, each in formats.items() if name not in self._mixed}
-            self._builder = ShardBuilder(
-                self.path, self._engine, self._schema, uniform, durable=self._is_durable, max_bytes=max(self._shard_bytes, size)
-            )
-        self._builder.schema = self._schema
-        return self._builder
+        self._roller.append(self._schema, keys, whole_columns, whole_fields)
 
     def _seal(self) -> None:
         with self._stopping():
-            if self._builder is not None:
-                self._sealed.append(self._builder.seal())
-            self._builder = None
+            self._roller.seal()
 
     def _counted(self, count: int) -> pa.Array:
         """Return the next default keys."""
@@ -417,16 +400,20 @@ class Writer:
         """Return the shard that holds this key, and its row in the shard's files."""
         hashes = hash_keys(pa.array([checked_key(key)], pa.string()))
         found = self._find_sealed(key, hashes)
-        if found is None and (self._pending_keys or self._builder):
+        if found is None and (self._pending_keys or self._roller.is_open):
             self._flush()
             self._seal()
             found = self._find_sealed(key, hashes)
         if found is None:
-            raise KeyNotFoundError(f"no sample with key {key!r} in {self.path}")
+            raise KeyNotFoundError(f"no sample with key {key!r} in {self.path}{self._hint(key)}")
         return found
 
+    def _hint(self, key: str) -> str:
+        keys = [chunk for entry in [*self._roller.sealed, *self._kept] for chunk in self._opened(entry).table[KEY].chunks]
+        return said(key, pa.chunked_array(keys, pa.string()))
+
     def _find_sealed(self, key: str, hashes: NDArray[np.uint64]) -> tuple[Shard, int] | None:
-        for entry in [*self._sealed, *self._kept]:
+        for entry in [*self._roller.sealed, *self._kept]:
             shard = self._opened(entry)
             row = int(shard.find(hashes, [key])[0])
             if row >= 0 and (row := int(shard.local(np.array([row]))[0])) not in self._deleted.get(entry.id, set()):
@@ -444,7 +431,7 @@ class Writer:
 
     def _refuse_duplicates(self, shards: Sequence[ShardEntry]) -> None:
         """Raise DuplicateKeyError naming a key that stands twice, and both its places."""
-        ids = {each.id for each in self._sealed}
+        ids = {each.id for each in self._roller.sealed}
         opened = [self._opened(entry) for entry in shards]
         fresh = [each for each in opened if each.entry.id in ids]
         suspects = shared_hashes([each.keys for each in opened if each.entry.id not in ids], [each.keys for each in fresh])
@@ -465,8 +452,14 @@ class Writer:
             "schema": stated_schema(self._schema, shards),
             "next_key": self._next_key,
             "shards": shards,
+            "job": None,
         }
         return self._base.next(**changes) if self._base else Manifest(version=1, parent=None, **changes)
+
+
+def _refuse_unfinished(path: Path, extended: Manifest | None) -> None:
+    if extended is not None and extended.is_unfinished:
+        raise StoreBusyError(f"{path}: a conversion into it is not finished; run that `pixstore convert` again, then add to it")
 
 
 def _note(pending: dict[str, list[Any]], values: Mapping[str, Any], count: int) -> None:

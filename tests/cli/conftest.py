@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixstore.cli.main import main
+import pixstore as library
+from pixstore.cli.main import STOPS, main
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Done:
 @pytest.fixture
 def pixstore(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
     """Return the program as a function of its arguments; it leaves this process as it found it."""
-    shown, terminate = warnings.showwarning, signal.getsignal(signal.SIGTERM)
+    shown, handlers = warnings.showwarning, {number: signal.getsignal(number) for number in STOPS}
 
     def run(*arguments: object) -> Done:
         capfd.readouterr()
@@ -36,7 +37,8 @@ def pixstore(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]
 
     yield run
     warnings.showwarning = shown
-    signal.signal(signal.SIGTERM, terminate)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -49,3 +51,12 @@ def photos(tmp_path: Path) -> Path:
         Image.fromarray(image).save(folder / name)
     (folder / "notes.txt").write_text("no image")
     return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, photos: Path) -> Path:
+    """Return a store of `photos` with two versions: all three samples, then without cats/b.png."""
+    library.convert(photos, tmp_path / "store", durability="process")
+    with library.Writer(tmp_path / "store", mode="a", durability="process") as writer:
+        writer.delete("cats/b.png")
+    return tmp_path / "store"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +15,14 @@ import pytest
 from PIL import Image
 
 import pixstore as library
+from pixstore.manifest import load
 
 
 def test_summary_says_samples_bytes_time_engine_and_why(pixstore, photos: Path, tmp_path: Path) -> None:
     done = pixstore("convert", photos, tmp_path / "out")
     assert (done.status, done.err) == (0, "")
     assert "out: 3 samples in " in done.out
-    assert " in, " in done.out and " out\n" in done.out
+    assert " in, " in done.out and " out (" in done.out and done.out.count(" estimated)") == 2
     assert "engine packed (the default" in done.out
     assert "notes.txt" in done.out and "skipped 1 file" in done.out
 
@@ -128,3 +133,84 @@ def test_array_source_becomes_png_pixel_for_pixel(pixstore, tmp_path: Path) -> N
     with library.open(tmp_path / "png") as made:
         assert (made[:]["image"] == images).all()
         assert made.encoded(0).startswith(b"\x89PNG")
+
+
+def test_dry_run_says_bytes_time_and_space_and_makes_nothing(pixstore, photos: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = pixstore("convert", photos, tmp_path / "out", "--dry-run")
+    assert done.status == 0 and "3 samples" in done.out and "about" in done.out and "free" in done.out
+    found = json.loads(pixstore("convert", photos, tmp_path / "out", "--dry-run", "--json", "-").out)["estimate"]
+    assert found["samples"] == 3 and found["bytes_in"] == sum(path.stat().st_size for path in photos.glob("*/*")) and found["seconds"] > 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_estimate_stands_beside_what_came_of_it(pixstore, photos: Path, tmp_path: Path) -> None:
+    report = json.loads(pixstore("convert", photos, tmp_path / "out", "--json", "-").out)
+    assert abs(report["estimate"]["bytes_out"] - report["bytes_out"]) <= 0.1 * report["bytes_out"]
+
+
+def test_order_duplicates_and_bad_samples_are_options(pixstore, photos: Path, tmp_path: Path) -> None:
+    (photos / "dogs" / "copy.png").write_bytes((photos / "cats" / "a.png").read_bytes())
+    (photos / "dogs" / "half.png").write_bytes((photos / "cats" / "a.png").read_bytes()[:100])
+    done = pixstore(
+        "convert", photos, tmp_path / "out", "--order", "shuffle:1", "--dedup", "--check", "decode", "--workers", 2, "--memory", "1MB"
+    )
+    assert done.status == 0 and "left out 1 exact duplicate, listed in duplicates.csv" in done.out and "listed in bad.csv" in done.out
+    with library.open(tmp_path / "out") as made:
+        assert len(made) == 3
+    failed = pixstore("convert", photos, tmp_path / "fail", "--on-bad", "fail")
+    assert failed.status == 2 and "dogs/half.png" in failed.err and not (tmp_path / "fail").exists()
+    few = pixstore("convert", photos, tmp_path / "few", "--bad-limit", "0", "--workers", 1)
+    assert few.status == 2 and "more than the 0 that may be" in few.err
+
+
+def test_processes_are_one_word_away(pixstore, photos: Path, tmp_path: Path) -> None:
+    assert pixstore("convert", photos, tmp_path / "out", "--on", "processes", "--workers", 1, "--durability", "process").status == 0
+    with library.open(tmp_path / "out") as made:
+        assert len(made) == 3
+    wrong = pixstore("convert", photos, tmp_path / "other", "--on", "cloud")
+    assert wrong.status == 2 and "'cloud'" in wrong.err and not (tmp_path / "other").exists()
+
+
+def test_resume_without_anything_to_resume_is_refused(pixstore, photos: Path, tmp_path: Path) -> None:
+    done = pixstore("convert", photos, tmp_path / "out", "--resume")
+    assert done.status == 2 and "no unfinished conversion is there" in done.err and not (tmp_path / "out").exists()
+    assert pixstore("convert", photos, tmp_path / "out").status == 0
+    again = pixstore("convert", photos, tmp_path / "out", "--resume")
+    assert again.status == 2 and "nothing to resume" in again.err
+
+
+def test_each_part_that_a_cut_off_run_did_not_finish_is_made(pixstore, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "parts.csv").write_text("key,part\ncats/a.png,train\ncats/b.png,val\ndogs/c.jpg,val\n")
+    each = ["convert", photos, tmp_path / "out", "--split", tmp_path / "parts.csv", "--each"]
+    assert pixstore("convert", photos, tmp_path / "out" / "train", "--split", tmp_path / "parts.csv", "--part", "train").status == 0
+    done = pixstore(*each)
+    assert done.status == 0 and "val: 2 samples" in done.out and "train: 1 sample" not in done.out
+    again = pixstore(*each)
+    assert again.status == 2 and "is there already" in again.err
+    (tmp_path / "out" / "val").rename(tmp_path / "elsewhere")
+    (tmp_path / "out" / "val").mkdir()
+    assert "is there already" in pixstore(*each).err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_keeps_what_is_done_and_the_same_command_goes_on(number: int, photos: Path, tmp_path: Path) -> None:
+    for copy in range(400):
+        image = np.random.default_rng(copy).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(image).save(photos / "cats" / f"{copy}.png")
+    often = "from pixstore.jobs import coordinate; coordinate.COMMIT_SECONDS = 1e-9"
+    program = f"import sys; {often}; from pixstore.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "convert", photos, tmp_path / "out", "--shard-size", "20kB", "--workers", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        until = time.monotonic() + 60
+        while not ((tmp_path / "out" / "manifest.json").exists() and load(tmp_path / "out").shards):
+            assert running.poll() is None and time.monotonic() < until, "no range was committed"
+            time.sleep(0.005)
+        running.send_signal(number)
+        said = running.communicate()[1]
+    assert running.returncode == 128 + number and "samples are done; run the same again to go on" in said and "Traceback" not in said
+    assert load(tmp_path / "out").is_unfinished
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0 and "were there from before" in done.stdout
+    with library.open(tmp_path / "out") as made:
+        assert len(made) == 403

@@ -30,44 +30,7 @@ MOST_SECONDS = 5.0
 MOST_BYTES = 512_000_000
 MOST_PIXELS = 178_956_970
 
-# After one good conversion, which imports everything, whatever runs a program, connects, unpickles or writes outside DEST is noted.
-CHILD = """
-import contextlib, io, json, os, resource, sys, time
-from pixstore.cli.main import main
-
-good, dest, *paths = sys.argv[1:]
-seen = []
-RUNS = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect", "pickle.find_class", "ctypes.dlopen")
-# Where each event's arguments hold the folder that its path is relative to.
-CHANGES = {"os.remove": 1, "os.rename": 2, "os.mkdir": 2, "os.rmdir": 1, "os.link": 2, "os.symlink": 2, "os.chmod": 2, "os.truncate": None}
-
-def watch(event, arguments):
-    if event in RUNS:
-        seen.append(f"{event} {arguments[:1]}")
-    elif event in CHANGES or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-        if isinstance(arguments[0], int):
-            return
-        folder = CHANGES.get(event) and arguments[CHANGES[event]]
-        base = os.readlink(f"/proc/self/fd/{folder}") if folder not in (None, -1) else os.getcwd()
-        place = os.path.normpath(os.path.join(base, os.fsdecode(arguments[0])))
-        if not place.startswith(dest):
-            seen.append(f"{event} {place}")
-
-assert main(["convert", good, dest + "/good", "--codec", "png"]) == 0
-sys.addaudithook(watch)
-for number, path in enumerate(paths):
-    seen.clear()
-    out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
-    start = time.perf_counter()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main(["convert", path, f"{dest}/{number}"])
-    seconds = time.perf_counter() - start
-    err.flush()
-    print(json.dumps({
-        "path": path, "status": status, "error": err.buffer.getvalue().decode(), "seconds": seconds, "seen": list(seen),
-        "left": os.path.exists(f"{dest}/{number}"), "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }), file=sys.__stdout__)
-"""
+WATCHED = Path(__file__).parents[1] / "watched.py"
 
 
 @dataclass(frozen=True)
@@ -79,6 +42,7 @@ class Outcome:
     seconds: float
     seen: list[str]
     left: bool
+    children: bool
     peak_bytes: int
 
     def check(self, path: Path, reason: str) -> None:
@@ -86,23 +50,23 @@ class Outcome:
         assert self.error.count("\n") == 1 and "Traceback" not in self.error
         assert path.name in self.error
         assert reason in self.error
-        assert self.seen == [] and not self.left
+        assert self.seen == [] and not self.left and not self.children
         assert self.seconds < MOST_SECONDS and self.peak_bytes < MOST_BYTES
 
 
 def outcomes_of(paths: list[Path], folder: Path) -> dict[Path, Outcome]:
-    """Convert each file in one watched child process; return what became of each."""
-    good = folder / "good.png"
+    """Convert each file in one watched process (`watched.py`); return what became of each."""
+    good, dest = folder / "good.png", folder / "dest"
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(good)
-    (folder / "dest").mkdir()
-    command = [sys.executable, "-c", CHILD, good, folder / "dest", *paths]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True, timeout=120)
+    dest.mkdir()
+    cases = [{"name": os.fspath(path), "arguments": ["convert", os.fspath(path), f"{dest}/{number}"]} for number, path in enumerate(paths)]
+    request = {"dest": os.fspath(dest), "warm": ["convert", str(good), f"{dest}/good", "--codec", "png"], "cases": cases}
+    done = subprocess.run([sys.executable, WATCHED], input=json.dumps(request), stdout=subprocess.PIPE, text=True, check=True, timeout=120)
     found: dict[Path, Outcome] = {}
     for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            value: dict[str, Any] = json.loads(line)
-            path = Path(value.pop("path"))
-            found[path] = Outcome(**value)
+        value: dict[str, Any] = json.loads(line)
+        wanted = {name: value[name] for name in Outcome.__dataclass_fields__}
+        found[Path(value["name"])] = Outcome(**wanted)
     return found
 
 

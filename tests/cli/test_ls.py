@@ -48,3 +48,14 @@ def test_more_rows_than_are_read_at_once_stay_in_order(pixstore, tmp_path: Path)
 def test_quiet_prints_nothing(pixstore, photos: Path) -> None:
     done = pixstore("ls", photos, "--quiet")
     assert (done.status, done.out, done.err) == (0, "", "")
+
+
+def test_order_of_keys_from_one_on_or_of_a_prefix(pixstore, tmp_path: Path) -> None:
+    with library.Writer(tmp_path / "store") as writer:
+        writer.add_batch(np.zeros((5, 1, 1, 1), np.uint8), key=["b/2", "a/1", "b/10", "c", "b/1"])
+    keys = [line.split()[0] for line in pixstore("ls", tmp_path / "store", "--from", "b/10").out.splitlines()]
+    assert keys == ["b/10", "b/2", "c"]
+    done = pixstore("ls", tmp_path / "store", "--prefix", "b/", "--limit", 2, "--json", "-")
+    listed = json.loads(done.out)
+    assert [(each["key"], each["row"]) for each in listed["samples"]] == [("b/1", 4), ("b/10", 2)] and listed["rows"] == 3
+    assert pixstore("ls", tmp_path / "store", "--prefix", "x").out == ""

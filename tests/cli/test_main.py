@@ -133,11 +133,11 @@ def test_closed_pipe_is_quiet(photos: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)])
 def test_signal_ends_the_program_with_its_status(number: int, status: int) -> None:
     wait = (
         # A job in the background of a shell begins with Ctrl-C ignored, and so would its children.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "import sys, time; from pixstore.cli import main as frame\n"
         "def run():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "frame.Verb.load = lambda _: run\nsys.exit(frame.main(['info']))"

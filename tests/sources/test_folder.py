@@ -199,3 +199,14 @@ def test_folders_of_others_open(shared_data: Path) -> None:
     source = open_folder(shared_data / "human-seg" / "Training_Images")
     assert len(source) == 290
     assert [each.path for each in source.report.skipped] == [".DS_Store"]
+
+
+@pytest.mark.parametrize("names", [["a.png", "é.png", "🦌.png"], ["%41.png", "caf\udce9.png", "a.png", "100%.png", "%E9.png"]])
+def test_paths_lead_to_the_files_whatever_their_names_are(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(os.fsencode(name))
+    source = ImageFolder.open(tmp_path, SourceOptions())
+    place = source.locate("image", np.arange(len(source))).place
+    assert isinstance(place, Extents)
+    found = {Path(place.paths[file]).read_bytes() for file in place.file.tolist()}
+    assert found == set(map(os.fsencode, names)) and len(source) == len(names)

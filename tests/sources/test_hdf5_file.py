@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import signal
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pixstore.errors import (
     CorruptStoreError,
+    ForeignFileCrashedError,
     LimitExceededError,
     NotAStoreError,
     PixstoreError,
@@ -20,15 +27,28 @@ from pixstore.errors import (
     StoreTruncatedError,
     UnsafeInputError,
 )
-from pixstore.sources.hdf5_file import has_signature, link_names, open_file, open_object
+from pixstore.sources import hdf5_file
+from pixstore.sources.hdf5_chunks import chunks_of
+from pixstore.sources.hdf5_file import examined, examined_all, has_signature
+from pixstore.sources.hdf5_nodes import DATASET, MAX_RATIO
+
+# What runs in children lies in a module that loads little else, which children find by its folder.
+sys.path.append(str(Path(__file__).parent))
+readers = importlib.import_module("hdf5_readers")
 
 DATA = np.arange(1000, dtype=np.uint8)
 
 
 def opened(path: Path, name: str = "data") -> Any:
-    with open_file(path) as file:
-        found = open_object(file, name, path)
-        return found[()] if isinstance(found, h5py.Dataset) else link_names(found)
+    """Return a dataset's bytes, or the names in a group, read as the sources do."""
+    file = examined(path, values_of="labels")
+    node = file.node(name)
+    if node.kind != DATASET:
+        return file.names(name)
+    if node.offset is not None:
+        return np.frombuffer(path.read_bytes()[node.offset : node.offset + node.declared], np.uint8)
+    assert node.table is not None
+    return chunks_of(path, node, file.buffers[node.table], is_stack=True).read(np.arange(node.count))
 
 
 def refused(path: Path, error: type[PixstoreError], message: str) -> None:
@@ -158,6 +178,80 @@ def test_a_file_that_a_writer_left_open_is_named(tmp_path: Path) -> None:
 def test_what_is_no_hdf5_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.h5").write_bytes(content)
     refused(tmp_path / "a.h5", CorruptStoreError, "HDF5 cannot read it")
+
+
+def test_labels_are_read_with_the_facts(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("labels", data=np.arange(9, dtype=">u2"), chunks=(2,), compression="gzip")
+        file["data"] = DATA
+    found = examined(tmp_path / "a.h5", values_of="labels")
+    values = found.values(found.node("labels"))
+    assert values is not None and values.tolist() == list(range(9))
+    assert found.values(found.node("data")) is None
+
+
+def test_a_changed_file_is_examined_again(tmp_path: Path) -> None:
+    for names in (["a"], ["a", "b"]):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            for name in names:
+                file[name] = DATA
+        assert examined(tmp_path / "a.h5", values_of="labels").names() == names
+
+
+def test_many_files_share_a_child_and_the_one_that_is_damaged_is_named(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.h5" for number in range(5)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file["data"] = DATA
+    assert [found.names() for found in examined_all(paths, values_of="labels")] == [["data"]] * 5
+    paths[3].write_bytes(b"text")
+    with pytest.raises(CorruptStoreError, match=r"3\.h5"):
+        examined_all(paths, values_of="labels")
+
+
+def test_a_file_that_ends_its_reader_is_found_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_file, "examine", readers.kill_reader)
+    paths = [tmp_path / f"{number}.h5" for number in range(2)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file["data"] = DATA
+    paths[1].write_bytes(b"crash")
+    with pytest.raises(ForeignFileCrashedError, match=r"1\.h5: the process that read it died of SIGSEGV") as caught:
+        examined_all(paths, values_of="labels")
+    assert caught.value.signal == signal.SIGSEGV
+
+
+@pytest.mark.parametrize("answer", [None, [], [[{}]], [[{"name": 1}]], [[{"name": "a", "kind": "dataset", "table": 7}]], [[], []]])
+def test_an_answer_that_is_none_is_refused(answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_file, "examine", readers.answer_as_told)
+    path = tmp_path / "a.h5"
+    path.write_text(json.dumps(answer))
+    with pytest.raises(ForeignFileCrashedError, match=r"a\.h5: its reader answered nonsense"):
+        examined(path, values_of="labels")
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), min_size=1, max_size=8),
+    st.sampled_from([{}, {"chunks": (100,)}, FILTERED]),
+)
+def test_a_damaged_file_is_other_data_or_one_of_our_errors(
+    tmp_path_factory: pytest.TempPathFactory, faults: list[tuple[int, int]], storage: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=DATA, **storage)
+    content = bytearray(path.read_bytes())
+    for place, byte in faults:
+        # Most of such a file is what describes the data.
+        content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        found = opened(path)
+    except PixstoreError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(found) <= len(content) * MAX_RATIO
 
 
 def test_opening_leaves_no_trace(tmp_path: Path) -> None:

@@ -100,6 +100,23 @@ def test_another_format_of_lmdb_is_named(tmp_path: Path) -> None:
         entries_of(path)
 
 
+@pytest.mark.parametrize(
+    ("offset", "magic", "name"),
+    [
+        (24, b"\xde\xc0\xef\xbe", "LMDB 1.0"),
+        (12, b"\xde\xc0\xef\xbe", "32-bit"),
+        (16, b"\xbe\xef\xc0\xde", "other byte order"),
+        (12, b"\xbe\xef\xc0\xde", "32-bit machine of the other byte order"),
+    ],
+)
+def test_a_file_of_another_machine_or_version_is_named(tmp_path: Path, offset: int, magic: bytes, name: str) -> None:
+    path = tmp_path / "data.mdb"
+    path.write_bytes((bytes(offset) + magic).ljust(2 * PAGE, b"\0"))
+    assert data_file(path) == path == data_file(tmp_path)
+    with pytest.raises(IncompatibleStoreError, match=name):
+        entries_of(path)
+
+
 def test_other_layouts_of_lmdb_are_named(tmp_path: Path) -> None:
     path = tmp_path / "named.mdb"
     with lmdb.open(str(path), subdir=False, lock=False, max_dbs=1, map_size=1 << 20) as environment:
@@ -144,6 +161,19 @@ def test_a_value_that_two_keys_share_is_refused(tmp_path: Path) -> None:
     first, second = (root + place for place in struct.unpack_from("<2H", content, root + 16))
     changed(path, second + 9, content[first + 9 : first + 17])
     with pytest.raises(UnsafeInputError, match="does not hold the large value"):
+        entries_of(path)
+
+
+def test_a_large_value_that_reaches_into_another_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mdb", {b"a": bytes(50_000), b"b": bytes(5000)})
+    content, root = path.read_bytes(), root_of(path) * PAGE
+    first, second = (root + place for place in struct.unpack_from("<2H", content, root + 16))
+    number = struct.unpack_from("<Q", content, first + 9)[0] + 3
+    # The pages of the first value, taken for those of the second: they say what they should.
+    changed(path, number * PAGE, content[struct.unpack_from("<Q", content, second + 9)[0] * PAGE :][:16])
+    changed(path, number * PAGE, struct.pack("<Q", number))
+    changed(path, second + 9, struct.pack("<Q", number))
+    with pytest.raises(UnsafeInputError, match=f"page {number} is used twice"):
         entries_of(path)
 
 

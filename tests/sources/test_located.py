@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixstore.errors import InvalidInputError, MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError
+from pixstore.errors import InvalidInputError, MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError, StoreBusyError
 from pixstore.rows import Extents, Records, Slices
 from pixstore.source import SourceOptions
+from pixstore.sources import tutorial_hdf5, tutorial_lmdb
 from pixstore.sources.folder import ImageFolder
 
 Made = Any
@@ -139,3 +140,18 @@ def test_a_file_that_became_a_folder_is_named(make: Any, tmp_path: Path) -> None
     (made.path / "cat" / "1.png").mkdir()
     with pytest.raises(ReadFailedError, match=r"cat/1\.png"):
         source.read("image", np.arange(2, dtype=np.int64))
+
+
+def test_a_file_that_changed_after_it_was_opened_is_refused(make: Any, tmp_path: Path) -> None:
+    images = make.make_images(3)
+    make.write_lmdb(tmp_path / "a", images, [1, 2, 3])
+    make.write_hdf5(tmp_path / "a.h5", images, [1, 2, 3])
+    for source, path in (
+        (tutorial_lmdb.SOURCE.open(tmp_path / "a", SourceOptions()), tmp_path / "a" / "data.mdb"),
+        (tutorial_hdf5.SOURCE.open(tmp_path / "a.h5", SourceOptions()), tmp_path / "a.h5"),
+    ):
+        assert source.locate("image", np.array([0])) is not None
+        os.utime(path, ns=(1, 1))
+        for read in (source.locate, source.read):
+            with pytest.raises(StoreBusyError, match="was changed after it was opened"):
+                read("image", np.array([0]))

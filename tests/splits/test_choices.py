@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pixstore.errors import SchemaError
-from pixstore.splits.choices import Choice, Matching, PartRows, RowRange, TheseRows, matching_rows
+from pixstore.errors import InvalidInputError, KeyInvalidError, SchemaError
+from pixstore.splits.choices import Choice, KeyOrder, Matching, PartRows, RowRange, TheseRows, matching_rows
 from pixstore.splits.plan import Plan
 
 TABLE = pa.table({"key": [f"k{row}" for row in range(100)], "label": np.arange(100) % 7, "name": [None, "a", "b", "c"] * 25})
@@ -61,3 +63,29 @@ def test_an_expression_that_does_not_fit_names_the_columns() -> None:
 
 def test_rows_chosen_one_by_one_are_kept_as_they_are() -> None:
     assert again(TheseRows(np.array([5, 1, 5]))) == [5, 1, 5]
+
+
+@given(
+    st.lists(st.text("ab\u00fc\U0001f600", min_size=1, max_size=4), unique=True, max_size=40),
+    st.none() | st.text("ab\u00fc", max_size=3),
+    st.text("ab", max_size=2),
+    st.none() | st.integers(0, 12),
+)
+def test_order_of_keys_is_that_of_their_bytes(keys: list[str], start: str | None, prefix: str, limit: int | None) -> None:
+    found = KeyOrder(start, prefix, limit).rows(
+        pa.table({"key": pa.chunked_array([pa.array(keys[:7], pa.string()), pa.array(keys[7:], pa.string())])})
+    )
+    expected = sorted((key for key in keys if key.startswith(prefix) and key.encode() >= (start or "").encode()), key=str.encode)
+    assert [keys[row] for row in found.tolist()] == expected[:limit]
+
+
+def test_order_of_keys_pickles_small_whatever_it_chooses() -> None:
+    assert again(KeyOrder("k5", "k", 7)) == [5, *range(50, 56)] and len(again(KeyOrder())) == 100
+
+
+def test_order_of_keys_refuses_what_no_key_can_be() -> None:
+    with pytest.raises(InvalidInputError, match="limit -1"):
+        KeyOrder(limit=-1)
+    for wrong in ({"start": "\udcff"}, {"prefix": "\ud800"}, {"prefix": 3}):
+        with pytest.raises(KeyInvalidError):
+            KeyOrder(**wrong)  # type: ignore[arg-type]

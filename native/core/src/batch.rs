@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::checksum;
 use crate::codec::{self, Header, Probe, Shape, jpeg, png, raw};
 use crate::error::{Error, Failure, Limits, Result};
+use crate::examine;
 use crate::pool::{LARGEST_CHUNK, guarded, run_ranges};
 use crate::source::{Cursor, Found, Io, Place, Source};
 
@@ -153,7 +154,7 @@ pub(crate) fn for_each_record_in_pieces<'a>(
     largest: usize,
     work: impl Fn(&mut Cursor<'a>, usize) -> Result<()> + Sync,
 ) -> Vec<Failure> {
-    let failures = Mutex::new(Vec::new());
+    let failures = Failures::default();
     run_ranges(count, threads, largest, |range| {
         let mut cursor = source.cursor();
         for position in range.clone() {
@@ -164,19 +165,52 @@ pub(crate) fn for_each_record_in_pieces<'a>(
                 cursor.prefetch(source.record_at(position + AHEAD));
             }
             let record = source.record_at(position);
-            if let Err(error) = guarded(|| work(&mut cursor, record)) {
-                failures.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { record, error });
-            }
+            failures.note(record, guarded(|| work(&mut cursor, record)));
         }
         raw::finish_copies();
     });
-    let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failures.sort_by_key(|failure| failure.record);
-    failures
+    failures.in_order()
+}
+
+/// Failures of one call, from all its threads.
+#[derive(Default)]
+struct Failures(Mutex<Vec<Failure>>);
+
+impl Failures {
+    fn note(&self, record: usize, result: Result<()>) {
+        if let Err(error) = result {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { record, error });
+        }
+    }
+
+    fn in_order(self) -> Vec<Failure> {
+        let mut failures = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failures.sort_by_key(|failure| failure.record);
+        failures
+    }
+}
+
+/// Run `work` on every number below `count` and collect what it returns; the default stands for one that failed.
+pub(crate) fn collect_each<T: Clone + Default + Send>(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> (Vec<T>, Vec<Failure>) {
+    let mut results = vec![T::default(); count];
+    let slots = Disjoint(results.as_mut_ptr());
+    let failures = Failures::default();
+    run_ranges(count, threads, LARGEST_CHUNK, |range| {
+        assert!(range.end <= count);
+        for number in range {
+            // SAFETY: within the vector, and run_ranges gives each number once.
+            failures.note(number, guarded(|| work(number)).map(|result| unsafe { *slots.get(number) = result }));
+        }
+    });
+    (results, failures.in_order())
 }
 
 /// Run `work` on every record and collect what it returns; the default stands for a record that failed.
-fn collect<'a, T: Clone + Default + Send>(
+pub(crate) fn collect<'a, T: Clone + Default + Send>(
     source: &'a Source<'a>,
     count: usize,
     threads: usize,
@@ -195,7 +229,7 @@ fn collect<'a, T: Clone + Default + Send>(
 }
 
 /// A pointer that threads may share because each writes elsewhere.
-struct Disjoint<T>(*mut T);
+pub(crate) struct Disjoint<T>(pub(crate) *mut T);
 
 // SAFETY: see `get`.
 unsafe impl<T: Send> Sync for Disjoint<T> {}
@@ -203,7 +237,7 @@ unsafe impl<T: Send> Sync for Disjoint<T> {}
 impl<T> Disjoint<T> {
     /// # Safety
     /// Within the allocation, and no other thread uses the same place.
-    unsafe fn get(&self, number: usize) -> *mut T {
+    pub(crate) unsafe fn get(&self, number: usize) -> *mut T {
         // SAFETY: within the allocation.
         unsafe { self.0.add(number) }
     }
@@ -212,7 +246,10 @@ impl<T> Disjoint<T> {
 /// xxh3_64 of each record, seeded.
 pub fn checksums(place: &Place, seeds: &[u64], call: Call) -> (Vec<u64>, Vec<Failure>) {
     let source = Source::new(place, call.io, call.limits);
-    collect(&source, place.len(), call.threads, |cursor, record| Ok(checksum::hash(cursor.bytes(record)?, seeds[record])))
+    collect(&source, place.len(), call.threads, |cursor, record| {
+        let found = cursor.find(record)?;
+        examine::hash(cursor, &found, seeds[record])
+    })
 }
 
 /// Hashes of the tiles of a buffer, the last one shorter.
@@ -236,8 +273,30 @@ pub fn fetch(place: &Place, checksums: Option<Checksums>, call: Call) -> (Vec<Ve
 /// Enough for the header of nearly every image without reading the pixels of large ones.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// Codec, shape and depth of each record, from its header alone.
-pub fn probe(place: &Place, call: Call) -> (Vec<Header>, Vec<Failure>) {
+/// How much of an image is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Not at all: what it is is known.
+    Nothing,
+    Header,
+    /// The header, and all parts to the end of the image; pixels are not decoded.
+    Structure,
+}
+
+/// Codec, shape and depth of each record.
+pub fn probe(place: &Place, look: Look, call: Call) -> (Vec<Header>, Vec<Failure>) {
+    match look {
+        Look::Nothing => (vec![Header::default(); place.len()], Vec::new()),
+        Look::Header => probe_headers(place, call),
+        Look::Structure => {
+            let source = Source::new(place, call.io, call.limits);
+            let examine = |cursor: &mut Cursor, record| Ok(codec::examine(cursor.bytes(record)?, &call.limits)?.header);
+            collect(&source, place.len(), call.threads, examine)
+        }
+    }
+}
+
+fn probe_headers(place: &Place, call: Call) -> (Vec<Header>, Vec<Failure>) {
     // Only headers are read, so records of any size may be looked at.
     let source = Source::new(place, call.io, Limits { bytes: u64::MAX, ..call.limits });
     collect(&source, place.len(), call.threads, |cursor, record| {

@@ -21,6 +21,8 @@ pub enum Kind {
     Limit,
     /// Decodes to another shape or depth than asked.
     Mismatch,
+    /// The file is not as it was when it was looked at before.
+    Changed,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Kind::Unsupported => "unsupported",
             Kind::Limit => "limit",
             Kind::Mismatch => "mismatch",
+            Kind::Changed => "changed",
         }
     }
 }

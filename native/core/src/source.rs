@@ -2,17 +2,15 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::error::{Error, Kind, Limits, Result};
-use crate::pool::PerProcess;
+use crate::maps::{self, Identity, MAPS_KEPT, Map, mapped};
 
 /// Where the n records of a call lie.
 pub enum Place<'a> {
@@ -57,103 +55,13 @@ impl Place<'_> {
     }
 }
 
-/// A read-only mapping of a whole file.
-struct Map {
-    start: *const u8,
-    length: usize,
-}
-
-// SAFETY: the mapping is read-only and stays until drop.
-unsafe impl Send for Map {}
-// SAFETY: as above.
-unsafe impl Sync for Map {}
-
-impl Map {
-    fn new(file: &File, length: usize) -> io::Result<Self> {
-        if length == 0 {
-            return Ok(Map { start: std::ptr::NonNull::dangling().as_ptr(), length });
-        }
-        // SAFETY: a fresh mapping at an address of the kernel's choice; the result is checked.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Map { start: start.cast(), length })
-    }
-
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for as long as self lives. Sealed files do not change; whoever reads files that may uses Io::Pread.
-        unsafe { std::slice::from_raw_parts(self.start, self.length) }
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        if self.length > 0 {
-            // SAFETY: mapped in new, with this length, and nobody borrows from a dropped value.
-            unsafe { libc::munmap(self.start.cast_mut().cast(), self.length) };
-        }
-    }
-}
-
-/// A file's content, as far as the system can tell: another size or time is another content.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Identity { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), modified }
-    }
-}
-
-/// Maps kept from call to call, so that reading single rows does not map a shard each time.
-#[derive(Default)]
-struct MapCache {
-    maps: HashMap<Identity, Kept>,
-    clock: u64,
-}
-
-struct Kept {
-    map: Arc<Map>,
-    path: PathBuf,
-    used: u64,
-}
-
-const MAPS_KEPT: usize = 64;
-
-static MAPS: PerProcess<Mutex<MapCache>> = PerProcess::new();
-
-impl MapCache {
-    fn get(&mut self, identity: &Identity) -> Option<Arc<Map>> {
-        self.clock += 1;
-        let kept = self.maps.get_mut(identity)?;
-        kept.used = self.clock;
-        Some(kept.map.clone())
-    }
-
-    fn keep(&mut self, identity: Identity, path: &Path, map: &Arc<Map>) {
-        // A mapping holds the disk space of a file that was removed.
-        self.maps.retain(|identity, kept| std::fs::metadata(&kept.path).is_ok_and(|now| Identity::of(&now) == *identity));
-        if self.maps.len() >= MAPS_KEPT {
-            let oldest = self.maps.iter().min_by_key(|(_, kept)| kept.used).map(|(identity, _)| identity.clone());
-            oldest.map(|identity| self.maps.remove(&identity));
-        }
-        self.maps.insert(identity, Kept { map: map.clone(), path: path.to_owned(), used: self.clock });
-    }
-}
-
 /// Let go of the maps of files below this folder; whoever reads from one at this moment keeps it as long as that takes.
 pub fn release(folder: &Path) {
-    MAPS.get().lock().unwrap_or_else(PoisonError::into_inner).maps.retain(|_, kept| !kept.path.starts_with(folder));
+    maps::release(folder);
 }
 
-fn open(path: &Path) -> Result<(File, Metadata)> {
+/// Open a regular file for reading.
+pub(crate) fn open(path: &Path) -> Result<(File, Metadata)> {
     // Without O_NONBLOCK opening a named pipe would wait for ever.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
@@ -161,18 +69,6 @@ fn open(path: &Path) -> Result<(File, Metadata)> {
         return Err(Error::new(Kind::Read, "not a regular file"));
     }
     Ok((file, metadata))
-}
-
-fn mapped(path: &Path, known: &Identity) -> Result<Arc<Map>> {
-    let cache = MAPS.get();
-    if let Some(map) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(known) {
-        return Ok(map);
-    }
-    let (file, metadata) = open(path)?;
-    let length = usize::try_from(metadata.size()).map_err(|_| Error::new(Kind::Limit, "file too large to map"))?;
-    let map = Arc::new(Map::new(&file, length)?);
-    cache.lock().unwrap_or_else(PoisonError::into_inner).keep(Identity::of(&metadata), path, &map);
-    Ok(map)
 }
 
 /// What is done with one of the call's files.
@@ -199,7 +95,11 @@ fn access(path: &Path, records: u32, few_files: bool) -> Access {
     if !many_records && identity.size < BYTES_WORTH_A_MAP {
         return Access::Opened;
     }
-    mapped(path, &identity).map_or_else(Access::Failed, Access::Mapped)
+    match mapped(path, &identity) {
+        Ok(Some(map)) => Access::Mapped(map),
+        Ok(None) => Access::Opened,
+        Err(error) => Access::Failed(error),
+    }
 }
 
 /// A place made ready for reading: each file of the call looked at once.
@@ -288,10 +188,38 @@ fn bring_near(line: &[u8]) {
     let _ = line;
 }
 
+/// What tells whether a file is still the one that was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub size: i64,
+    /// Nanoseconds since 1970.
+    pub modified: i64,
+}
+
+impl Stamp {
+    pub fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec());
+        Stamp { size: metadata.size() as i64, modified }
+    }
+}
+
+/// The file that a cursor has open.
+struct Opened {
+    number: u32,
+    file: File,
+    stamp: Stamp,
+}
+
+impl Opened {
+    fn size(&self) -> u64 {
+        self.stamp.size as u64
+    }
+}
+
 /// One thread's way through a source: the file it has open, and its buffer.
 pub struct Cursor<'a> {
     source: &'a Source<'a>,
-    opened: Option<(u32, File, u64)>,
+    opened: Option<Opened>,
     /// The bytes of the open file that the buffer holds.
     window: Range<u64>,
     /// Where a record that follows the one read last would begin.
@@ -355,7 +283,7 @@ impl<'a> Cursor<'a> {
         match &self.source.access[number as usize] {
             Access::Failed(error) => Err(error.clone()),
             Access::Mapped(map) => {
-                let (offset, length) = range(offset, length, map.length as u64, &self.source.limits)?;
+                let (offset, length) = range(offset, length, map.bytes().len() as u64, &self.source.limits)?;
                 Ok(Found::Memory(&map.bytes()[offset as usize..][..length]))
             }
             Access::Opened => {
@@ -367,17 +295,27 @@ impl<'a> Cursor<'a> {
     }
 
     fn open(&mut self, number: u32, path: &Path) -> Result<u64> {
-        if let Some((opened, _, size)) = &self.opened
-            && *opened == number
+        if let Some(opened) = &self.opened
+            && opened.number == number
         {
-            return Ok(*size);
+            return Ok(opened.size());
         }
         self.opened = None;
         self.window = 0..0;
         self.next = None;
         let (file, metadata) = open(path)?;
-        self.opened = Some((number, file, metadata.size()));
+        self.opened = Some(Opened { number, file, stamp: Stamp::of(&metadata) });
         Ok(metadata.size())
+    }
+
+    fn opened(&self) -> &Opened {
+        self.opened.as_ref().expect("only a found file is read")
+    }
+
+    /// The stamp of the open file as it was when it was opened, and as it is now.
+    pub fn stamps(&self) -> Result<(Stamp, Stamp)> {
+        let opened = self.opened();
+        Ok((opened.stamp, Stamp::of(&opened.file.metadata()?)))
     }
 
     /// Read bytes of the open file straight into `out`, as many as it holds.
@@ -387,8 +325,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn read_exact(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        let Some((_, file, _)) = &self.opened else { unreachable!("only a found file is read") };
-        file.read_exact_at(out, offset).map_err(|error| match error.kind() {
+        self.opened().file.read_exact_at(out, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Error::new(Kind::Truncated, "the file became shorter while it was read"),
             _ => error.into(),
         })
@@ -424,7 +361,7 @@ impl<'a> Cursor<'a> {
 
     /// Fill the buffer from `offset`: with `length` bytes, or more where records are read one after the other.
     fn read_window(&mut self, offset: u64, length: usize) -> Result<()> {
-        let Some((_, _, size)) = self.opened else { unreachable!("only a found file is read") };
+        let size = self.opened().size();
         let ahead = if self.next == Some(offset) { READ_AHEAD.min(size - offset) as usize } else { 0 };
         let wanted = length.max(ahead);
         let mut scratch = std::mem::take(&mut self.scratch);

@@ -261,7 +261,7 @@ fn what_is_encoded_in_a_batch_is_probed_and_decoded_in_order() {
     let (records, failures) = batch::encode(images.iter().map(Vec::as_slice).collect(), &shapes, encoding, 3);
     assert_eq!(failures, []);
     let place = Place::Buffers(records.iter().map(Vec::as_slice).collect());
-    let (headers, failures) = batch::probe(&place, CALL);
+    let (headers, failures) = batch::probe(&place, batch::Look::Header, CALL);
     assert_eq!(failures, []);
     assert!(headers.iter().map(|header| header.shape).eq(shapes.iter().copied()));
     let mut out: Vec<Vec<u8>> = images.iter().map(|image| vec![0; image.len()]).collect();
@@ -287,7 +287,7 @@ fn a_checksum_guards_encoded_records_too() {
 #[test]
 fn what_is_no_image_is_probed_as_other_without_a_failure() {
     let place = Place::Buffers(vec![b"", b"GIF89a", b"\x89PNG"]);
-    let (headers, failures) = batch::probe(&place, CALL);
+    let (headers, failures) = batch::probe(&place, batch::Look::Header, CALL);
     assert!(headers.iter().all(|header| header.codec == OTHER && header.shape == Shape::default()));
     assert_eq!(failures, []);
 }

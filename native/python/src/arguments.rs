@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pixstore_core::batch::{Call, Checksums, Slots};
+use pixstore_core::batch::{Call, Checksums, Look, Slots};
 use pixstore_core::codec::Shape;
 use pixstore_core::error::{Failure, Limits};
-use pixstore_core::source::{Extents, Io, Place};
+use pixstore_core::files::Paths;
+use pixstore_core::source::{Extents, Io, Place, Stamp};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PySequence, PyTuple};
+use pyo3::types::{PyBytes, PyList, PySequence, PyTuple};
 
 pub fn bad_value(message: impl Into<String>) -> PyErr {
     PyValueError::new_err(message.into())
@@ -50,7 +51,7 @@ impl Held {
     }
 
     /// The bytes for writing. Only for buffers from `writable`.
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.0.len_bytes() == 0 {
             return &mut [];
         }
@@ -95,7 +96,7 @@ impl<'py> HeldPlace<'py> {
     }
 
     fn extents(parts: &Bound<'py, PyTuple>) -> PyResult<Self> {
-        let all_paths = parts.get_item(0)?.cast_into::<PySequence>()?;
+        let all_paths = HeldPaths::get(&parts.get_item(0)?)?;
         let all_file: PyReadonlyArray1<'py, u32> = extract_array(parts, 1)?;
         let (offset, length) = (extract_array(parts, 2)?, extract_array(parts, 3)?);
         same_length("file", all_file.len(), "offset", offset.len())?;
@@ -121,8 +122,53 @@ fn extract_array<'py, T: numpy::Element>(parts: &Bound<'py, PyTuple>, item: usiz
     parts.get_item(item)?.extract()
 }
 
+/// Paths as Python strings, which are looked at one by one when they are needed, or as strings that Arrow has laid end to end.
+pub enum HeldPaths<'py> {
+    Strings(Bound<'py, PySequence>),
+    Joined { prefix: Vec<u8>, data: Held, offsets: PyReadonlyArray1<'py, i64> },
+}
+
+impl<'py> HeldPaths<'py> {
+    pub fn get(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let parts = match object.cast::<PyTuple>() {
+            Ok(parts) if parts.len() == 3 && parts.get_item(0)?.is_instance_of::<PyBytes>() => parts,
+            _ => return Ok(HeldPaths::Strings(object.clone().cast_into::<PySequence>()?)),
+        };
+        let prefix = parts.get_item(0)?.extract::<Vec<u8>>()?;
+        Ok(HeldPaths::Joined { prefix, data: Held::get(&parts.get_item(1)?)?, offsets: extract_array(parts, 2)? })
+    }
+
+    fn len(&self) -> PyResult<usize> {
+        match self {
+            HeldPaths::Strings(strings) => strings.len(),
+            HeldPaths::Joined { offsets, .. } => Ok(offsets.len().saturating_sub(1)),
+        }
+    }
+
+    /// What the core takes, for which `list` holds the paths that are Python strings.
+    pub fn paths<'a>(&'a self, list: &'a mut Vec<PathBuf>) -> PyResult<Paths<'a>> {
+        match self {
+            HeldPaths::Strings(strings) => {
+                *list = strings.try_iter()?.map(|path| path?.extract()).collect::<PyResult<_>>()?;
+                Ok(Paths::List(list))
+            }
+            HeldPaths::Joined { prefix, data, offsets } => Ok(Paths::Joined { prefix, data: data.bytes(), offsets: offsets.as_slice()? }),
+        }
+    }
+
+    fn path(&self, number: usize) -> PyResult<PathBuf> {
+        match self {
+            HeldPaths::Strings(strings) => strings.get_item(number)?.extract(),
+            HeldPaths::Joined { prefix, data, offsets } => {
+                let paths = Paths::Joined { prefix, data: data.bytes(), offsets: offsets.as_slice()? };
+                paths.get(number).ok_or_else(|| bad_value(format!("the offsets of path {number} lead out of the buffer")))
+            }
+        }
+    }
+}
+
 /// Only the paths that this call names, numbered anew: a store has many more files than a batch touches.
-fn used_paths(all_paths: &Bound<'_, PySequence>, all_file: &[u32]) -> PyResult<(Vec<PathBuf>, Vec<u32>)> {
+fn used_paths(all_paths: &HeldPaths<'_>, all_file: &[u32]) -> PyResult<(Vec<PathBuf>, Vec<u32>)> {
     const UNSEEN: u32 = 0;
     let mut numbers = vec![UNSEEN; all_paths.len()?];
     let mut paths = Vec::new();
@@ -130,7 +176,7 @@ fn used_paths(all_paths: &Bound<'_, PySequence>, all_file: &[u32]) -> PyResult<(
     for &number in all_file {
         let known = numbers.get_mut(number as usize).ok_or_else(|| bad_value(format!("file number {number} has no path")))?;
         if *known == UNSEEN {
-            paths.push(all_paths.get_item(number as usize)?.extract::<PathBuf>()?);
+            paths.push(all_paths.path(number as usize)?);
             *known = paths.len() as u32;
         }
         file.push(*known - 1);
@@ -184,6 +230,33 @@ pub fn checksums<'a>(
         }
         (None, None) => Ok(None),
         _ => Err(bad_value("`checksums` and `seeds` go together; pass both or none")),
+    }
+}
+
+pub fn look(check: &str) -> PyResult<Look> {
+    match check {
+        "none" => Ok(Look::Nothing),
+        "header" => Ok(Look::Header),
+        "structure" => Ok(Look::Structure),
+        other => Err(bad_value(format!("check is {other:?}; it is \"none\", \"header\" or \"structure\""))),
+    }
+}
+
+/// Sizes and times of the files of n records, as `stat_files` returns them; either both are there or none.
+pub fn stamps(
+    size: Option<&PyReadonlyArray1<'_, i64>>,
+    modified: Option<&PyReadonlyArray1<'_, i64>>,
+    records: usize,
+) -> PyResult<Option<Vec<Stamp>>> {
+    match (size, modified) {
+        (Some(size), Some(modified)) => {
+            same_length("size", size.len(), "place", records)?;
+            same_length("mtime_ns", modified.len(), "place", records)?;
+            let pairs = size.as_slice()?.iter().zip(modified.as_slice()?);
+            Ok(Some(pairs.map(|(&size, &modified)| Stamp { size, modified }).collect()))
+        }
+        (None, None) => Ok(None),
+        _ => Err(bad_value("`size` and `mtime_ns` go together; pass both or none")),
     }
 }
 

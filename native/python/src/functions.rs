@@ -4,20 +4,21 @@ use std::path::PathBuf;
 
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pixstore_core::batch::{self, Encoding, Wanted};
-use pixstore_core::codec::Shape;
+use pixstore_core::codec::{Header, Shape};
 use pixstore_core::error::Limits;
 use pixstore_core::load::{Loading, load as load_batch};
 use pixstore_core::{checksum, cpus, info, source};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use crate::arguments::{Held, HeldPlace, HeldSlots, bad_value, call, checksums, one_or_as_many, same_length, shapes, told};
+use crate::arguments::{Held, HeldPlace, HeldSlots, bad_value, call, checksums, look, one_or_as_many, same_length, shapes, told};
 use crate::steps::{HeldStep, steps};
+use crate::whole;
 
 /// As in the stub; written out there and in the signatures, which Python's inspect shows.
 const MAX_BYTES: u64 = 2_147_483_648;
 
-type Failures = Vec<(usize, &'static str, String)>;
+pub type Failures = Vec<(usize, &'static str, String)>;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(info_, module)?)?;
@@ -33,7 +34,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode, module)?)?;
     module.add_function(wrap_pyfunction!(load, module)?)?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
-    Ok(())
+    whole::register(module)
 }
 
 #[pyfunction(name = "info")]
@@ -85,12 +86,14 @@ fn hash_strings<'py>(
 #[pyfunction]
 #[pyo3(signature = (data, tile_bytes, *, threads=0))]
 fn hash_tiles<'py>(py: Python<'py>, data: &Bound<'py, PyAny>, tile_bytes: usize, threads: usize) -> PyResult<Bound<'py, PyArray1<u64>>> {
-    if tile_bytes == 0 {
-        return Err(bad_value("`tile_bytes` is 0; a tile has at least one byte"));
-    }
+    require_tile(tile_bytes)?;
     let held = Held::get(data)?;
     let bytes = held.bytes();
     Ok(py.detach(|| batch::hash_tiles(bytes, tile_bytes, threads)).into_pyarray(py))
+}
+
+pub fn require_tile(tile_bytes: usize) -> PyResult<()> {
+    if tile_bytes == 0 { Err(bad_value("`tile_bytes` is 0; a tile has at least one byte")) } else { Ok(()) }
 }
 
 #[pyfunction]
@@ -135,20 +138,27 @@ fn fetch<'py>(
     Ok((list, told(failures)))
 }
 
-type Probed<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u8>>, Failures);
+pub type Headers<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u8>>);
 
-#[pyfunction]
-#[pyo3(signature = (place, *, max_pixels=178_956_970, io="map", threads=0))]
-fn probe<'py>(py: Python<'py>, place: HeldPlace<'py>, max_pixels: u64, io: &str, threads: usize) -> PyResult<Probed<'py>> {
-    let call = call(io, threads, Limits { pixels: max_pixels.min(i32::MAX as u64), bytes: MAX_BYTES })?;
-    let place = place.place()?;
-    let (headers, failures) = py.detach(|| batch::probe(&place, call));
+pub fn headers<'py>(py: Python<'py>, headers: &[Header]) -> PyResult<Headers<'py>> {
     let codecs: Vec<u8> = headers.iter().map(|header| header.codec).collect();
     let depths: Vec<u8> = headers.iter().map(|header| header.bytes_per_sample).collect();
     let orientations: Vec<u8> = headers.iter().map(|header| header.orientation).collect();
     let shapes: Vec<i32> = headers.iter().flat_map(|header| sizes(header.shape)).collect();
     let shapes = shapes.into_pyarray(py).reshape([headers.len(), 3])?;
-    Ok((codecs.into_pyarray(py), shapes, depths.into_pyarray(py), orientations.into_pyarray(py), told(failures)))
+    Ok((codecs.into_pyarray(py), shapes, depths.into_pyarray(py), orientations.into_pyarray(py)))
+}
+
+type Probed<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u8>>, Failures);
+
+#[pyfunction]
+#[pyo3(signature = (place, *, check="header", max_pixels=178_956_970, io="map", threads=0))]
+fn probe<'py>(py: Python<'py>, place: HeldPlace<'py>, check: &str, max_pixels: u64, io: &str, threads: usize) -> PyResult<Probed<'py>> {
+    let call = call(io, threads, Limits { pixels: max_pixels.min(i32::MAX as u64), bytes: MAX_BYTES })?;
+    let (place, look) = (place.place()?, look(check)?);
+    let (found, failures) = py.detach(|| batch::probe(&place, look, call));
+    let (codecs, shapes, depths, orientations) = headers(py, &found)?;
+    Ok((codecs, shapes, depths, orientations, told(failures)))
 }
 
 /// Each size is at most the number of pixels, which is held below 2³¹.

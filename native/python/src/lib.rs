@@ -3,6 +3,7 @@
 mod arguments;
 mod functions;
 mod steps;
+mod whole;
 
 use pyo3::prelude::*;
 

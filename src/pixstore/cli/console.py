@@ -28,6 +28,7 @@ LabelFromOption: TypeAlias = Annotated[
     str | None, typer.Option("--label-from", metavar="folder|REGEX|FILE.csv", help="Where an image folder's labels come from.")
 ]
 PathArgument: TypeAlias = Annotated[str, typer.Argument(metavar="PATH", help="A store, or data of a known layout.")]
+StoreArgument: TypeAlias = Annotated[str, typer.Argument(metavar="STORE", help="A store.")]
 
 SECONDS_BETWEEN_LINES = 10.0
 

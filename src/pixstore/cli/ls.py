@@ -7,11 +7,15 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+import numpy as np
+import pyarrow as pa
 import typer
 
 import pixstore
 from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption, open_dataset
 from pixstore.cli.words import printable
+from pixstore.rows import Indices
+from pixstore.splits.choices import KeyOrder
 
 ROWS_AT_ONCE = 1000
 
@@ -19,6 +23,8 @@ ROWS_AT_ONCE = 1000
 def run(
     path: PathArgument,
     limit: Annotated[int, typer.Option(min=0, help="How many samples; 0 is all.")] = 20,
+    start: Annotated[str | None, typer.Option("--from", metavar="KEY", help="In order of keys, from this one or the next on.")] = None,
+    prefix: Annotated[str | None, typer.Option(metavar="TEXT", help="In order of keys, those that begin with this.")] = None,
     label_from: LabelFromOption = None,
     quiet: QuietOption = False,
     json: JsonOption = None,
@@ -26,12 +32,17 @@ def run(
     """List the samples of PATH: key, shape and columns.
 
     pixstore ls photos.pixstore --limit 5
+
+    pixstore ls photos.pixstore --prefix cats/ --from cats/m
     """
     output = Output(json, quiet)
     listed: list[dict[str, Any]] = []
     with open_dataset(path, label_from=label_from, quiet=quiet) as dataset:
-        total = len(dataset)
-        for sample in samples(dataset, total if limit == 0 else min(limit, total)):
+        rows = np.arange(len(dataset))
+        if start is not None or prefix is not None:
+            rows = KeyOrder(start, prefix or "").rows(dataset.table)
+        total = len(rows)
+        for sample in samples(dataset, rows if limit == 0 else rows[:limit]):
             output.say(line(dataset, sample))
             if json is not None:
                 listed.append(sample)
@@ -40,14 +51,14 @@ def run(
     output.finish({"path": path, "rows": total, "samples": listed})
 
 
-def samples(dataset: pixstore.Dataset, count: int) -> Iterator[dict[str, Any]]:
-    """Yield row, key, shape of each field and columns of the first `count` samples, as `--json` writes them."""
-    for start in range(0, count, ROWS_AT_ONCE):
-        rows = slice(start, min(start + ROWS_AT_ONCE, count))
-        shapes = {name: dataset.formats(rows, field=name) for name in dataset.schema.field_names}
-        for place, columns in enumerate(dataset.table[rows].to_pylist()):
+def samples(dataset: pixstore.Dataset, rows: Indices) -> Iterator[dict[str, Any]]:
+    """Yield row, key, shape of each field and columns of these samples, as `--json` writes them."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        chosen = rows[start : start + ROWS_AT_ONCE]
+        shapes = {name: dataset.formats(chosen, field=name) for name in dataset.schema.field_names}
+        for place, columns in enumerate(dataset.table.take(pa.array(chosen)).to_pylist()):
             yield {
-                "row": start + place,
+                "row": int(chosen[place]),
                 "key": columns.pop("key"),
                 "shape": {name: list(formats[place].shape or ()) for name, formats in shapes.items()},
                 "columns": {name: as_json(value) for name, value in columns.items()},

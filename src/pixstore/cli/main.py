@@ -38,7 +38,7 @@ class Verb:
         return run
 
 
-START, LOOK = "Start", "Look"
+START, LOOK, TRUST, UPKEEP = "Start", "Look", "Trust", "Upkeep"
 
 VERBS = {
     verb.name: verb
@@ -50,6 +50,16 @@ VERBS = {
         Verb("ls", LOOK, "List samples: key, shape and columns."),
         Verb("get", LOOK, "Write one sample's stored bytes to a file, untouched."),
         Verb("report", LOOK, "Draw tables, plots and the report again from a bench's results."),
+        Verb("verify", TRUST, "Prove that a store holds every byte that was put in, or say what is damaged."),
+        Verb("compare", TRUST, "Say whether two datasets hold the same samples, and list what differs."),
+        Verb("repair", TRUST, "Make a new store of all that can be proven of a damaged one."),
+        Verb("put", UPKEEP, "Put one image into a store under a key."),
+        Verb("rm", UPKEEP, "Take samples out of a store."),
+        Verb("versions", UPKEEP, "List the versions of a store that are kept."),
+        Verb("tag", UPKEEP, "Name a version, so that it is kept."),
+        Verb("rollback", UPKEEP, "Make a new version that holds what an older one holds."),
+        Verb("compact", UPKEEP, "Make a store small again, and say first what that wins."),
+        Verb("gc", UPKEEP, "Remove the files that no kept version needs."),
     )
 }
 
@@ -69,8 +79,11 @@ Keep lots of images in open formats, feed them to a trainer fast, and measure wh
   pixstore --version     versions of all libraries, core, SIMD, CPUs"""
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Terminated(KeyboardInterrupt):
-    """SIGTERM; whoever tidies up after an interrupt does so here too."""
+    """SIGTERM or SIGHUP; whoever tidies up after an interrupt does so here too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names that are not text in this locale are shown escaped.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     warnings.showwarning = show_warning
-    signal.signal(signal.SIGTERM, raise_terminated)
+    for number in STOPS:
+        # What is ignored stays so: under nohup a run outlives its terminal.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = run(given)
@@ -187,5 +203,8 @@ def show_warning(
     print(f"pixstore: warning: {printable(message)}", file=sys.stderr)
 
 
-def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated()
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise what ends the run, once: a second signal would hit whoever tidies up after the first."""
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated

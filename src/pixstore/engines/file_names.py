@@ -15,6 +15,8 @@ MOST_NAME_BYTES = 255
 HASH_BYTES = 16
 SUFFIXES = {"raw": ".npy", "jpeg": ".jpg", "tiff": ".tif"}
 UNSAFE = re.compile(r"[^a-z0-9_.-]+|^\.")
+SAFE_BYTES = np.isin(np.arange(256), np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_.-", np.uint8))
+"""Whether a byte of a key stands in its file name as it is, but for a dot at the beginning."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 
 

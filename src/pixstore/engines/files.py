@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from pixstore.disk import translated
-from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardReader, ShardWriter
+from pixstore.engine import Engine, FieldRecords, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.file_names import escape, npy_header, suffix_of
+from pixstore.engines.files_size import folder_bytes
 from pixstore.engines.reading import missing_records, refusals, require
-from pixstore.engines.writing import GuardedWriter, sync_tree, views, write_all
+from pixstore.engines.writing import BLOCK_BYTES, GuardedWriter, sync_tree, views, write_all
 from pixstore.errors import BadRow, CorruptStoreError, DestinationExistsError, MissingRecordError, ReadFailedError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
@@ -105,17 +106,14 @@ class FilesWriter(GuardedWriter):
         super().__init__(path, schema, durable=durable)
         self._fields: dict[str, FieldFolder] = {}
         try:
-            with translated(path):
+            with translated(path, needed=BLOCK_BYTES):
                 path.mkdir()
         except FileExistsError as error:
             raise DestinationExistsError(f"{path}: something is already there; shards are never written over") from error
         with self._guarded():
-            shard = os.open(path, FOLDER)
-            try:
-                for name in schema.field_names:
-                    self._fields[name] = FieldFolder(shard, name)
-            finally:
-                os.close(shard)
+            self._descriptor = os.open(path, FOLDER)
+            for name in schema.field_names:
+                self._fields[name] = FieldFolder(self._descriptor, name)
 
     def _append(self, records: RecordBatch) -> None:
         for name, folder in self._fields.items():
@@ -131,7 +129,7 @@ class FilesWriter(GuardedWriter):
             folder.close()
 
     def _sync(self) -> None:
-        sync_tree(self.path)
+        sync_tree(self.path, self._descriptor)
 
 
 class FilesReader(ShardReader):
@@ -198,6 +196,9 @@ class FilesEngine(Engine):
 
     def open(self, path: Path, schema: Schema) -> ShardReader:
         return FilesReader(path)
+
+    def predicted_bytes(self, shard: PlannedShard) -> PlannedBytes:
+        return folder_bytes(shard, FILES_PER_FOLDER)
 
 
 ENGINE = FilesEngine()

@@ -22,24 +22,25 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.hdf5_fields import ArrayWriter, BytesWriter, FieldWriter, is_array
+from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
+from pixstore.engines.hdf5_fields import LIBRARY_VERSIONS, ArrayWriter, BytesWriter, FieldWriter, is_array
+from pixstore.engines.hdf5_file import LastingFile
+from pixstore.engines.hdf5_size import file_bytes
 from pixstore.engines.reading import missing_records, refusals, require
 from pixstore.engines.writing import GuardedWriter, claim, extents_in, prove
 from pixstore.errors import CorruptStoreError, PixstoreError, UnsafeInputError
 from pixstore.rows import Buffer, Extents
 from pixstore.schema import Schema
 
-LIBRARY_VERSIONS = ("v110", "v110")
-
 
 class Hdf5Writer(GuardedWriter):
     def __init__(self, path: Path, schema: Schema, *, durable: bool) -> None:
         super().__init__(path, schema, durable=durable)
-        os.close(claim(path))
+        self._descriptor = claim(path)
+        self._medium = LastingFile(self._descriptor)
         with self._guarded():
             # Without a cache chunks go straight to the file.
-            self._file = h5py.File(path, "w", libver=LIBRARY_VERSIONS, rdcc_nbytes=0)
+            self._file = h5py.File(self._medium, "w", libver=LIBRARY_VERSIONS, rdcc_nbytes=0)
             self._fields: list[FieldWriter] = [
                 ArrayWriter(self._file, field) if is_array(field) else BytesWriter(self._file, field) for field in schema.fields
             ]
@@ -47,11 +48,13 @@ class Hdf5Writer(GuardedWriter):
     def _append(self, records: RecordBatch) -> None:
         for field in self._fields:
             field.append(records.fields[field.name])
+        self._medium.require_whole()
 
     def _seal(self) -> Mapping[str, Extents]:
         for field in self._fields:
             field.finish()
         self._close()
+        self._medium.require_whole()
         reader = Hdf5Reader(self.path)
         try:
             extents = {field.name: extents_in(self.path, field.places(reader.file), field.lengths) for field in self._fields}
@@ -133,6 +136,9 @@ class Hdf5Engine(Engine):
 
     def open(self, path: Path, schema: Schema) -> ShardReader:
         return Hdf5Reader(path)
+
+    def predicted_bytes(self, shard: PlannedShard) -> PlannedBytes:
+        return PlannedBytes.in_one_file(file_bytes(shard.schema.fields, [shard.lengths[name] for name in shard.schema.field_names]), shard)
 
 
 ENGINE = Hdf5Engine()

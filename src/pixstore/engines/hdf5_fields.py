@@ -13,6 +13,7 @@ from pixstore.errors import CorruptStoreError, SchemaError
 from pixstore.rows import Buffer, Indices
 from pixstore.schema import Field
 
+LIBRARY_VERSIONS = ("v110", "v110")
 CHUNK_BYTES = 1 << 20
 FLUSH_BYTES = 16 << 20
 MOST_CHUNK_BYTES = (1 << 32) - 1
@@ -180,8 +181,7 @@ class BytesWriter(FieldWriter):
 
     def finish(self) -> None:
         self._flush(self._waiting)
-        options = {"compression": "gzip", "shuffle": True} if len(self._index) else {}
-        self._file.create_dataset(f"{self.name}/index", data=self._index.astype("<i8"), **options)
+        write_index(self._file, f"{self.name}/index", self._index)
 
     def places(self, file: Any) -> Indices:
         folder = file[f"{self.name}/bytes"]
@@ -190,3 +190,9 @@ class BytesWriter(FieldWriter):
         index = self._index
         places: Indices = begins[index[:, 0]] + index[:, 1].clip(0)
         return places
+
+
+def write_index(file: Any, name: str, places: Indices) -> None:
+    """Write where records lie: N × 3 numbers of dataset, offset and length."""
+    options = {"compression": "gzip", "shuffle": True} if len(places) else {}
+    file.create_dataset(name, data=places.astype("<i8"), **options)

@@ -11,6 +11,7 @@ import errno
 import mmap
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -21,7 +22,9 @@ import lmdb
 import numpy as np
 
 from pixstore import codec
-from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
+from pixstore.disk import is_network
+from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
+from pixstore.engines.lmdb_size import environment_bytes
 from pixstore.engines.reading import missing_records, refusals, require
 from pixstore.engines.writing import GuardedWriter, claim, extents_in, prove, views
 from pixstore.errors import CorruptStoreError, InvalidInputError, StoreBusyError, StoreTruncatedError
@@ -41,7 +44,11 @@ class LmdbWriter(GuardedWriter):
         super().__init__(path, schema, durable=durable)
         self._lengths: dict[str, list[Indices]] = {name: [] for name in schema.field_names}
         self._rows = 0
-        os.close(claim(path))
+        if is_network(path.parent):
+            warnings.warn(
+                f"{path.parent}: lies on a network file system, which LMDB does not vouch for; engine 'packed' is safe there", stacklevel=2
+            )
+        self._descriptor = claim(path)
         self._map_bytes = max_bytes + max_bytes // 4 + SPARE_BYTES
         with self._guarded():
             self._environment = lmdb.open(
@@ -127,12 +134,12 @@ class LmdbWriter(GuardedWriter):
             with lmdb_errors(self.path):
                 yield
         except OSError as error:
-            if error.errno == errno.EIO:
+            if error.errno in {errno.EIO, errno.ENOSPC}:
                 self._write_a_little()
             raise
 
     def _write_a_little(self) -> None:
-        """Raise the system's reason where LMDB has none: it calls a write cut short by a full disk an input/output error."""
+        """Raise the system's reason where LMDB has none: it calls a write that was cut short an input/output error, or a full disk."""
         with open(self.path, "ab") as file:
             file.write(bytes(SPARE_BYTES))
 
@@ -237,6 +244,9 @@ class LmdbEngine(Engine):
 
     def open(self, path: Path, schema: Schema) -> ShardReader:
         return LmdbReader(path)
+
+    def predicted_bytes(self, shard: PlannedShard) -> PlannedBytes:
+        return PlannedBytes.in_one_file(environment_bytes(list(shard.lengths.values())), shard)
 
 
 ENGINE = LmdbEngine()

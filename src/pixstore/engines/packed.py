@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixstore.engine import Engine, RecordBatch, ShardReader, ShardWriter
+from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
 from pixstore.engines.reading import missing_records, refusals, require
 from pixstore.engines.writing import GuardedWriter, claim, extents_in, runs, views, write_all
 from pixstore.errors import CorruptStoreError
@@ -47,18 +47,16 @@ class PackedWriter(GuardedWriter):
     def _seal(self) -> Mapping[str, Extents]:
         names = self.schema.field_names
         lengths = np.concatenate([np.zeros((0, len(names)), np.int64), *self._lengths])
-        dtype = "<i4" if lengths.max(initial=0) < 1 << 31 else "<i8"
-        directory = json.dumps({"packed": 1, "rows": len(lengths), "fields": names, "lengths": dtype}).encode()
-        end = b"".join([lengths.astype(dtype).tobytes(), directory, len(directory).to_bytes(8, "little"), MAGIC])
-        write_all(self._descriptor, [memoryview(end)])
-        self._close()
+        write_all(self._descriptor, [memoryview(ending(names, lengths))])
         begins = offsets(lengths)
         return {name: extents_in(self.path, begins[:, column], lengths[:, column]) for column, name in enumerate(names)}
 
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+
+def ending(names: Sequence[str], lengths: Indices) -> bytes:
+    """Return what follows the records, given the rows × fields lengths."""
+    dtype = "<i4" if lengths.max(initial=0) < 1 << 31 else "<i8"
+    directory = json.dumps({"packed": 1, "rows": len(lengths), "fields": names, "lengths": dtype}).encode()
+    return b"".join([lengths.astype(dtype).tobytes(), directory, len(directory).to_bytes(8, "little"), MAGIC])
 
 
 def offsets(lengths: Indices) -> Indices:
@@ -122,6 +120,10 @@ class PackedEngine(Engine):
 
     def open(self, path: Path, schema: Schema) -> ShardReader:
         return PackedReader(path)
+
+    def predicted_bytes(self, shard: PlannedShard) -> PlannedBytes:
+        lengths = np.stack([shard.lengths[name] for name in shard.schema.field_names], axis=1)
+        return PlannedBytes.in_one_file(int(lengths.clip(0).sum()) + len(ending(shard.schema.field_names, lengths)), shard)
 
 
 ENGINE = PackedEngine()

@@ -26,11 +26,16 @@ MOST_BYTES = 1 << 20
 """Of one write. Linux caches a larger one in pages of up to 2 MiB, which it must first find in a piece: 30 MB took 7 ms in writes of 1 MiB
 and 85 ms in writes of 4 MiB, on a virtual machine whose free memory was in small pieces."""
 
+BLOCK_BYTES = 4096
+"""What a file system gives out at least, so what is needed at least where it gives nothing."""
+
 
 class GuardedWriter(ShardWriter):
     """A shard writer that fails clean: after any error nothing of the shard is left, and it takes no more rows.
 
-    An engine fills in `_append`, `_seal` and `_close`, and `_refused` where its library has errors of its own.
+    An engine fills in `_append`, `_seal` and `_close`, and `_library_errors` where its library has errors of its own. `_descriptor` is the
+    shard's file or folder, opened before the first write: a sync through it tells of every write to the medium that failed since, which
+    one through a descriptor opened later may not.
     """
 
     def __init__(self, path: Path, schema: Schema, *, durable: bool) -> None:
@@ -38,20 +43,25 @@ class GuardedWriter(ShardWriter):
         self.schema = schema
         self.durable = durable
         self._accepts = True
+        self._bytes = 0
+        self._descriptor = -1
 
     def append(self, records: RecordBatch) -> None:
         """Append these rows. Raises StoreFullError, ReadOnlyError; after any error the shard is gone."""
-        with self._guarded(needed=sum(int(each.slices.length.clip(0).sum()) for each in records.fields.values())):
+        size = sum(int(each.slices.length.clip(0).sum()) for each in records.fields.values())
+        self._bytes += size
+        with self._guarded(size):
             if set(records.fields) != set(self.schema.field_names):
                 raise SchemaError(f"rows with fields {sorted(records.fields)} for a shard with {sorted(self.schema.field_names)}")
             self._append(records)
 
     def seal(self) -> Mapping[str, Extents] | None:
-        with self._guarded():
+        with self._guarded(self._bytes):
             extents = self._seal()
             if self.durable:
                 self._sync()
                 sync_folder(self.path.parent)
+            self._let_go()
             self._accepts = False
         return extents
 
@@ -60,14 +70,16 @@ class GuardedWriter(ShardWriter):
         # A library that could not write may not be able to close either; the file goes all the same.
         with suppress(Exception):
             self._close()
+        with suppress(OSError):
+            self._let_go()
         remove(self.path)
 
     @contextmanager
-    def _guarded(self, needed: int | None = None) -> Iterator[None]:
+    def _guarded(self, size: int = 0) -> Iterator[None]:
         if not self._accepts:
             raise WriterClosedError(f"{self.path}: this shard is sealed, or an earlier error stopped it; begin a new one")
         try:
-            with translated(self.path, needed=needed), self._library_errors():
+            with translated(self.path, needed=max(size, BLOCK_BYTES)), self._library_errors():
                 yield
         except BaseException:
             self.abort()
@@ -85,18 +97,22 @@ class GuardedWriter(ShardWriter):
     def _seal(self) -> Mapping[str, Extents] | None:
         """Write the rest, close, return the extents; what is written may still be in the system's cache."""
 
-    @abstractmethod
     def _close(self) -> None:
-        """Close whatever is open."""
+        """Close whatever is open besides `_descriptor`."""
 
     def _sync(self) -> None:
-        sync_file(self.path)
+        os.fsync(self._descriptor)
+
+    def _let_go(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def claim(path: Path) -> int:
     """Return the descriptor of a new empty file. Raises DestinationExistsError where there is something."""
     try:
-        with translated(path):
+        with translated(path, needed=BLOCK_BYTES):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except FileExistsError as error:
         raise DestinationExistsError(f"{path}: something is already there; shards are never written over") from error
@@ -153,23 +169,22 @@ def views(slices: Slices) -> list[memoryview | None]:
     ]
 
 
-def sync_tree(path: Path) -> None:
-    """Return when every file and folder below is on the medium: one syncfs where it tells of failed writes, else one by one."""
+def sync_tree(path: Path, descriptor: int) -> None:
+    """Return when every file and folder below is on the medium: one syncfs where it tells of failed writes, else one by one.
+
+    `descriptor` is that of `path`, opened before anything below it was written.
+    """
     if sys.platform == "linux" and tuple(int(each) for each in re.findall(r"\d+", os.uname().release)[:2]) >= (5, 8):
-        sync_file_system(path)
+        sync_file_system(path, descriptor)
     else:
         sync_each(path)
 
 
-def sync_file_system(path: Path) -> None:
-    """Return when all that was written to this file system is on the medium."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), os.fspath(path))
-    finally:
-        os.close(descriptor)
+def sync_file_system(path: Path, descriptor: int) -> None:
+    """Return when all written to this file system is on the medium. Raises OSError where a write failed since `path` was opened."""
+    if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), os.fspath(path))
 
 
 def sync_each(path: Path) -> None:

@@ -7,24 +7,31 @@ file that make pixels, after the header has passed the limits; 16-bit PNGs, of w
 from __future__ import annotations
 
 from pixstore.reference.encoding import encode
+from pixstore.reference.files import check_tiles, hash_file_tiles, stat_files
 from pixstore.reference.hashes import addresses, hash_bytes, hash_strings, hash_tiles
+from pixstore.reference.ingest import ingest
 from pixstore.reference.machine import info, release, usable_cpus
 from pixstore.reference.pixels import decode, probe
-from pixstore.reference.places import checksum, fetch
+from pixstore.reference.places import check, checksum, fetch
 from pixstore.reference.view import load
 
 __all__ = [
     "addresses",
+    "check",
+    "check_tiles",
     "checksum",
     "decode",
     "encode",
     "fetch",
     "hash_bytes",
+    "hash_file_tiles",
     "hash_strings",
     "hash_tiles",
     "info",
+    "ingest",
     "load",
     "probe",
     "release",
+    "stat_files",
     "usable_cpus",
 ]

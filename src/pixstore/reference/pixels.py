@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, Record, RecordFailedError, read_header
+from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, Header, Record, RecordFailedError, read_header
 from pixstore.reference.buffers import Buffer, Bytes, as_bytes, slots_of
 from pixstore.reference.pillow import load_by_pillow
 from pixstore.reference.places import MAX_BYTES, BufferRecord, Failure, Io, Place, count_of, each_record, read_checked
 from pixstore.reference.png import decode_png
+from pixstore.reference.structure import examine
 
 MAX_PIXELS = 178_956_970
+Check: TypeAlias = Literal["none", "header", "structure"]
 
 
 def probe(
-    place: Place, *, max_pixels: int = MAX_PIXELS, io: Io = "map", threads: int = 0
+    place: Place, *, check: Check = "header", max_pixels: int = MAX_PIXELS, io: Io = "map", threads: int = 0
 ) -> tuple[Bytes, NDArray[np.int32], Bytes, Bytes, list[Failure]]:
     """Return codec number, (height, width, channels), bytes per sample and orientation of each image; failed ones as 255, zeros and 1."""
     codecs = np.full(count_of(place), OTHER, np.uint8)
@@ -24,14 +28,24 @@ def probe(
     sample_bytes = np.zeros(count_of(place), np.uint8)
     orientations = np.ones(count_of(place), np.uint8)
 
+    if check not in get_args(Check):
+        raise ValueError(f"check {check!r} is none of {', '.join(get_args(Check))}")
+
     def work(index: int, record: Record) -> None:
-        header = read_header(record, max_pixels)
+        header, _ = look(record, check, max_pixels)
         codecs[index] = header.codec
         shapes[index] = header.height, header.width, header.channels
         sample_bytes[index] = header.sample_bytes
         orientations[index] = header.orientation
 
     return codecs, shapes, sample_bytes, orientations, each_record(place, work)
+
+
+def look(record: Record, check: Check, max_pixels: int) -> tuple[Header, int]:
+    """Return a record's header, and how many bytes follow the end of the image where that is looked for."""
+    if check == "structure":
+        return examine(record, max_pixels)
+    return (read_header(record, max_pixels) if check == "header" else Header(OTHER)), 0
 
 
 def decode(

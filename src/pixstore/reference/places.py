@@ -6,7 +6,7 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from pixstore.headers import Record, RecordFailedError
 from pixstore.reference.buffers import Buffer, Bytes, as_bytes
 from pixstore.reference.hashes import hash_bytes
 
+Paths: TypeAlias = Sequence[str] | tuple[bytes, Buffer, NDArray[np.int64]]
 Place: TypeAlias = (
-    tuple[Sequence[str], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
+    tuple[Paths, NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
     | tuple[Buffer, NDArray[np.int64], NDArray[np.int64]]
     | list[Buffer]
 )
@@ -24,7 +25,28 @@ Failure: TypeAlias = tuple[int, str, str]
 Io: TypeAlias = Literal["map", "pread"]
 
 MAX_BYTES = 1 << 31
-OPEN_FILES = 32
+OPEN_FILES = 8
+
+
+def path_count(paths: Paths) -> int:
+    """Return how many paths these are."""
+    return max(len(paths[2]) - 1, 0) if is_joined(paths) else len(paths)
+
+
+def path_of(paths: Paths, number: int) -> str:
+    """Return one path; of those laid end to end it is the prefix and data[offsets[number] : offsets[number + 1]]."""
+    if not is_joined(paths):
+        return cast("Sequence[str]", paths)[number]
+    prefix, data, offsets = paths
+    start, stop = int(offsets[number]), int(offsets[number + 1])
+    if not 0 <= start <= stop <= as_bytes(data).size:
+        raise ValueError(f"the offsets of path {number} lead out of the buffer")
+    return os.fsdecode(prefix + as_bytes(data)[start:stop].tobytes())
+
+
+def is_joined(paths: Paths) -> TypeGuard[tuple[bytes, Buffer, NDArray[np.int64]]]:
+    """Return whether these paths lie end to end in one buffer."""
+    return isinstance(paths, tuple) and len(paths) == 3 and isinstance(paths[0], bytes)
 
 
 class BufferRecord:
@@ -104,7 +126,7 @@ def _open_record(place: Place, index: int, files: _Files) -> Record:
         offset, length = int(offsets[index]), int(lengths[index])
         if offset < 0:
             raise RecordFailedError("missing", "no record is stored")
-        descriptor, size = files.get(paths[int(file[index])])
+        descriptor, size = files.get(path_of(paths, int(file[index])))
         length = size - offset if length < 0 else length
         if offset + length > size or length < 0:
             raise RecordFailedError("truncated", f"needs bytes {offset} to {offset + length}, the file has {size}")
@@ -146,6 +168,15 @@ def checksum(place: Place, seeds: NDArray[np.uint64], *, io: Io = "map", threads
         found[index] = hash_bytes(record.read(0, record.size), int(seeds[index]))
 
     return found, each_record(place, work)
+
+
+def check(place: Place, *, checksums: NDArray[np.uint64], seeds: NDArray[np.uint64], io: Io = "pread", threads: int = 0) -> list[Failure]:
+    """Compare each record, whatever its size, with its checksum; return what failed."""
+
+    def work(index: int, record: Record) -> None:
+        read_checked(record, index, checksums, seeds, record.size)
+
+    return each_record(place, work)
 
 
 def read_checked(

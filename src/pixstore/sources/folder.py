@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixstore.errors import LabelMismatchError, NotAStoreError
-from pixstore.rows import WHOLE_FILE, Extents, Indices, Records, arrow_rows
+from pixstore.rows import WHOLE_FILE, Extents, Indices, JoinedPaths, Records, arrow_rows
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources import labels, lookalike
@@ -58,7 +59,9 @@ class ImageFolder(LocatedSource):
     def locate(self, field: str, rows: Indices) -> Records:
         rows = checked_rows(self, field, rows)
         root = os.path.join(self._root, "")
-        paths = [root + name_of(key) for key in self._keys.take(arrow_rows(rows)).to_pylist()]
+        keys = self._keys.take(arrow_rows(rows))
+        # Text of a million paths is made only where keys are not the bytes of the names.
+        paths: Sequence[str] = JoinedPaths(root, keys) if self._keys_are_names else [root + name_of(key) for key in keys.to_pylist()]
         count = len(rows)
         place = Extents(paths, np.arange(count, dtype=np.uint32), np.zeros(count, np.int64), np.full(count, WHOLE_FILE, np.int64))
 
@@ -66,6 +69,12 @@ class ImageFolder(LocatedSource):
             return int(rows[record]), self._keys[int(rows[record])].as_py(), paths[record]
 
         return Records(place, (UNKNOWN,), np.zeros(count, np.int32), name)
+
+    @cached_property
+    def _keys_are_names(self) -> bool:
+        """Whether every key in UTF-8 is the name of its file as the system has it."""
+        has_escapes = pc.any(pc.match_substring(self._keys, "%"), min_count=0).as_py()
+        return sys.getfilesystemencoding() == "utf-8" and not has_escapes
 
     @cached_property
     def _keys(self) -> pa.Array:

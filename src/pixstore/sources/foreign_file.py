@@ -6,8 +6,20 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import TypeAlias
 
-from pixstore.errors import LimitExceededError, MissingRecordError, PathNotFoundError, PixstoreError, ReadFailedError, UnsafeInputError
+from pixstore.errors import (
+    LimitExceededError,
+    MissingRecordError,
+    PathNotFoundError,
+    PixstoreError,
+    ReadFailedError,
+    StoreBusyError,
+    UnsafeInputError,
+)
+
+FileState: TypeAlias = tuple[int, int, int]
+"""Inode, size and modification time (ns) of a file: any writer that goes through the system changes it."""
 
 # A FIFO or a device that takes a file's place must not make the open wait.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -20,6 +32,21 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def state_of(path: str | Path) -> FileState:
+    """Return what changes when the file does. Raises PathNotFoundError where it is gone."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError as error:
+        raise PathNotFoundError(f"{path}: does not exist") from error
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(path: str | Path, state: FileState) -> None:
+    """Raise StoreBusyError for a file whose places were found when it was another."""
+    if state_of(path) != state:
+        raise StoreBusyError(f"{path}: was changed after it was opened; open it again when its writer is done")
 
 
 def read_head(path: Path, size: int) -> bytes:

@@ -1,7 +1,8 @@
 """Find every key and value of an LMDB file from its bytes, with each page number, pointer and length checked before it is followed.
 
 The library trusts the file it maps: a flipped byte in a tree or a cut file ends the process. This walk never leaves the file, visits a
-page once, needs no lock and no handle, and yields where each value lies. Format: LMDB 0.9 on 64-bit little-endian machines.
+page once, lets no two records share one, needs no lock and no handle, and yields where each value lies. Format: LMDB 0.9 on 64-bit
+little-endian machines; files of others are told by where their header has the magic number.
 Page: number u64, pad u16, flags u16, lower and upper u16 (in the first of overflow pages: their count u32), u16 pointers to nodes.
 Node: low u16, high u16, flags u16, key size u16, key, value; in a branch low, high and flags are the child's page number.
 """
@@ -23,8 +24,15 @@ from pixstore.sources.foreign_file import is_regular, open_regular, read_head
 DATA_FILE = "data.mdb"
 MAGIC = struct.pack("<I", 0xBEEFC0DE)
 MAGIC_OFFSET = 16
+OTHER_HEADERS = (
+    (24, MAGIC, "LMDB 1.0"),
+    (12, MAGIC, "LMDB from a 32-bit machine"),
+    (16, MAGIC[::-1], "LMDB from a machine of the other byte order"),
+    (12, MAGIC[::-1], "LMDB from a 32-bit machine of the other byte order"),
+)
 VERSION = 1
 HEADER_BYTES = 16
+HEAD_BYTES = 32
 NODE_BYTES = 8
 META_BYTES = 152
 MAX_DEPTH = 32
@@ -56,11 +64,17 @@ class _Meta:
 
 
 def data_file(path: Path) -> Path | None:
-    """Return the LMDB file at this path (a file, or a folder with data.mdb), None where there is none."""
+    """Return the LMDB file at this path (a file, or a folder with data.mdb), of whatever format; None where there is none."""
     file = path / DATA_FILE if path.is_dir() else path
-    if is_regular(file) and read_head(file, MAGIC_OFFSET + 4)[MAGIC_OFFSET:] == MAGIC:
-        return file
-    return None
+    if not is_regular(file):
+        return None
+    head = read_head(file, HEAD_BYTES)
+    return file if head.startswith(MAGIC, MAGIC_OFFSET) or _other_format(head) else None
+
+
+def _other_format(head: bytes) -> str | None:
+    """Return the name of another format of LMDB whose header this is, None where it is none of them."""
+    return next((name for offset, magic, name in OTHER_HEADERS if head.startswith(magic, offset)), None)
 
 
 def map_file(path: Path) -> mmap.mmap:
@@ -82,8 +96,10 @@ def read_entries(data: mmap.mmap, origin: Path, *, limit: int | None = None) -> 
     """
     walk = _Walk(data, origin)
     entries = walk.entries(limit)
-    if limit is None and len(entries.keys) != walk.meta.entries:
-        raise UnsafeInputError(f"{origin}: the tree holds {len(entries.keys)} keys, its header says {walk.meta.entries}; get it again")
+    if limit is None:
+        if len(entries.keys) != walk.meta.entries:
+            raise UnsafeInputError(f"{origin}: the tree holds {len(entries.keys)} keys, its header says {walk.meta.entries}; get it again")
+        walk.check_overlaps()
     if any(first >= second for first, second in zip(entries.keys, entries.keys[1:], strict=False)):
         raise UnsafeInputError(f"{origin}: the keys of the tree are not in order; restore it from a copy")
     return entries
@@ -94,7 +110,7 @@ class _Walk:
         self.data = data
         self.origin = origin
         self.meta = _newest_meta(data, origin)
-        self.seen: set[int] = set()
+        self.seen: dict[int, int] = {}
 
     def entries(self, limit: int | None) -> Entries:
         if self.meta.flags & DUPLICATES:
@@ -122,7 +138,7 @@ class _Walk:
         start = self.start(number, 1)
         if number in self.seen:
             raise self.damaged(f"page {number} is used twice")
-        self.seen.add(number)
+        self.seen[number] = 1
         stated, _, flags, lower, upper = PAGE.unpack_from(self.data, start)
         count = (lower - HEADER_BYTES) // 2
         if stated != number or not HEADER_BYTES <= lower <= upper <= self.meta.page_bytes or lower % 2:
@@ -173,8 +189,18 @@ class _Walk:
         stated, _, flags, pages_low, pages_high = PAGE.unpack_from(self.data, place)
         if stated != number or not flags & OVERFLOW or pages_low | pages_high << 16 < count or number in self.seen:
             raise self.damaged(f"page {number} does not hold the large value of {length} bytes it should")
-        self.seen.add(number)
+        self.seen[number] = count
         return place + HEADER_BYTES
+
+    def check_overlaps(self) -> None:
+        """Refuse a tree in which a page belongs to a large value and to something else."""
+        first = np.fromiter(self.seen.keys(), np.int64, len(self.seen))
+        count = np.fromiter(self.seen.values(), np.int64, len(self.seen))
+        order = np.argsort(first)
+        first, beyond = first[order], first[order] + count[order]
+        shared = first[1:][beyond[:-1] > first[1:]]
+        if len(shared):
+            raise self.damaged(f"page {int(shared[0])} is used twice")
 
     def damaged(self, what: str) -> UnsafeInputError:
         return UnsafeInputError(f"{self.origin}: not a sound LMDB file: {what}; restore it from a copy")
@@ -190,6 +216,10 @@ def _meta(data: mmap.mmap, start: int, origin: Path) -> _Meta:
     if len(data) < start + META_BYTES:
         raise StoreTruncatedError(f"{origin}: {len(data)} bytes are too few for an LMDB file; get the file again")
     magic, version = data[start + MAGIC_OFFSET : start + MAGIC_OFFSET + 4], int.from_bytes(data[start + 20 : start + 24], "little")
+    if magic != MAGIC and (other := _other_format(data[:HEAD_BYTES])):
+        raise IncompatibleStoreError(
+            f"{origin}: {other}, only LMDB 0.9 of 64-bit little-endian machines is read; copy it with mdb_dump and mdb_load"
+        )
     if magic != MAGIC:
         raise CorruptStoreError(f"{origin}: no LMDB header at byte {start}; restore it from a copy")
     if version != VERSION:

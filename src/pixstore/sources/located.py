@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +22,34 @@ from pixstore.errors import (
 from pixstore.rows import Buffer, Extents, Indices, Place, Records, Slices
 from pixstore.schema import KEY, Format, Schema
 from pixstore.source import Source, SourceOptions, SourceReport
-from pixstore.sources.foreign_file import read_range
+from pixstore.sources.foreign_file import FileState, read_range, refuse_changed
 
 
 class LocatedSource(Source):
     """An open source with one image field whose records lie at a known place; layouts add `recognises` and `open`."""
 
     def __init__(
-        self, schema: Schema, table: pa.Table, report: SourceReport, *, place: Extents | Slices, formats: Sequence[Format], origin: str
+        self,
+        schema: Schema,
+        table: pa.Table,
+        report: SourceReport,
+        *,
+        place: Extents | Slices,
+        formats: Sequence[Format],
+        origin: str,
+        states: Mapping[str, FileState] | None = None,
     ) -> None:
-        """`formats` has one entry for all rows or one per row; `origin` names the place of records that lie in memory."""
+        """`formats` has one entry for all rows or one per row; `origin` names the place of records that lie in memory.
+
+        `states` are those of the files when the places in them were found: in a file that has changed since, other bytes may lie there.
+        """
         self._schema = schema
         self._table = table
         self.report = report
         self._place = place
         self._formats, self._format = _distinct(formats, len(place))
         self._origin = origin
+        self._states = states or {}
 
     @property
     def schema(self) -> Schema:
@@ -48,9 +60,14 @@ class LocatedSource(Source):
         return self._table
 
     def locate(self, field: str, rows: Indices) -> Records | None:
-        """Return where these rows' records lie. Raises SchemaError for an unknown field, RowNotFoundError for a row beyond the last."""
+        """Return where these rows' records lie.
+
+        Raises SchemaError for an unknown field, RowNotFoundError for a row beyond the last, StoreBusyError for a file that has changed.
+        """
         rows = checked_rows(self, field, rows)
         place = take(self._place, rows)
+        for path in place.paths if isinstance(place, Extents) and self._states else ():
+            refuse_changed(path, self._states[path])
 
         def name(record: int) -> tuple[int, str, str]:
             row = int(rows[record])

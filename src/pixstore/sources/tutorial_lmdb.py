@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from pixstore.disk import is_network
 from pixstore.errors import CorruptStoreError, LabelMismatchError, LimitExceededError, NotAStoreError, PixstoreError
 from pixstore.rows import Extents, Slices
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources import labels
+from pixstore.sources.foreign_file import FileState, refuse_changed, state_of
 from pixstore.sources.labels import Labels, shown
 from pixstore.sources.lmdb_tree import data_file, map_file, read_entries
 from pixstore.sources.located import LocatedSource, refuse_label_from
@@ -61,13 +64,18 @@ class TutorialLmdb(LocatedSource):
         file = data_file(path)
         if file is None:
             raise NotAStoreError(f"{path}: no LMDB here; it was changed meanwhile")
-        report = SourceReport()
+        if is_network(file):
+            warnings.warn(
+                f"{file}: lies on a network file system, where LMDB is not safe to read while others write; copy it", stacklevel=2
+            )
+        report, state = SourceReport(), state_of(file)
         with closing(map_file(file)) as data:
             entries = read_entries(data, file)
             reader = _ValueReader(data, file)
             for key, offset, length in zip(entries.keys, entries.offset.tolist(), entries.length.tolist(), strict=True):
                 reader.read(key, offset, length)
-        return _source(file, [key.decode("utf-8", "backslashreplace") for key in entries.keys], reader, report)
+        refuse_changed(file, state)
+        return _source(file, state, [key.decode("utf-8", "backslashreplace") for key in entries.keys], reader, report)
 
 
 def _fits(key: bytes, data: mmap.mmap, offset: int, length: int) -> bool:
@@ -214,7 +222,7 @@ def _reads_as(value: bytes, label: int, origin: str) -> bool:
         return False
 
 
-def _source(file: Path, keys: Sequence[str], reader: _ValueReader, report: SourceReport) -> TutorialLmdb:
+def _source(file: Path, state: FileState, keys: Sequence[str], reader: _ValueReader, report: SourceReport) -> TutorialLmdb:
     length = np.array(reader.length, np.int64)
     offset = np.array(reader.offset, np.int64)
     place: Extents | Slices
@@ -232,7 +240,7 @@ def _source(file: Path, keys: Sequence[str], reader: _ValueReader, report: Sourc
     classes = {"label": found.classes} if found is not None and found.classes is not None else {}
     schema = Schema((uniform,), pa.schema([table.schema.field(name) for name in columns]), classes)
     formats = list(kinds) if len(kinds) == 1 else reader.formats
-    return TutorialLmdb(schema, table, report, place=place, formats=formats, origin=str(file))
+    return TutorialLmdb(schema, table, report, place=place, formats=formats, origin=str(file), states={str(file): state})
 
 
 def _labels(values: Sequence[object], keys: Sequence[str], file: Path) -> Labels | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixstore.errors import SchemaError
+from pixstore.errors import InvalidInputError, KeyInvalidError, SchemaError
 from pixstore.rows import Indices
 from pixstore.schema import KEY
 from pixstore.splits.parts import Assignment, assign
@@ -68,6 +68,42 @@ class Matching:
 
     def rows(self, table: pa.Table) -> Indices:
         return matching_rows(pc.Expression.from_substrait(zlib.decompress(self.expression)), table)
+
+
+@dataclass(frozen=True)
+class KeyOrder:
+    """The rows in ascending order of their keys' UTF-8 bytes: of keys with a prefix, from the first that is not below `start`, so many."""
+
+    start: str | None = None
+    prefix: str = ""
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 0:
+            raise InvalidInputError(f"limit {self.limit} is negative; give how many samples at most, or none")
+        try:
+            (self.prefix + (self.start or "")).encode()
+        except (UnicodeEncodeError, TypeError) as error:
+            raise KeyInvalidError(f"start {self.start!r}, prefix {self.prefix!r}: keys are valid Unicode text") from error
+
+    def rows(self, table: pa.Table) -> Indices:
+        keys = table[KEY].combine_chunks()
+        chosen = np.arange(len(keys))
+        if self.prefix:
+            chosen = chosen[pc.starts_with(keys, pattern=self.prefix).to_numpy(zero_copy_only=False)]
+        if self.start is not None:
+            chosen = chosen[pc.greater_equal(keys.take(pa.array(chosen)), self.start).to_numpy(zero_copy_only=False)]
+        keys = keys.take(pa.array(chosen))
+        if not _is_ascending(keys):
+            # Nobody sorts a million keys to see the first ten.
+            few = self.limit is not None and 0 < self.limit < len(keys) // 8
+            order = pc.bottom_k_unstable(keys, self.limit) if few else pc.sort_indices(keys)
+            chosen = chosen[order.to_numpy()]
+        return chosen[: self.limit]
+
+
+def _is_ascending(keys: pa.Array) -> bool:
+    return len(keys) < 2 or bool(pc.all(pc.less_equal(keys.slice(0, len(keys) - 1), keys.slice(1))).as_py())
 
 
 @dataclass(frozen=True)

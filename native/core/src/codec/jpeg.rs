@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Limits, Result};
 use crate::view::{self, Layout, Region, Window};
 
 /// Real files have about ten; each one more costs a pass over all coefficients.
-const MAX_SCANS: c_int = 100;
+pub(super) const MAX_SCANS: c_int = 100;
 
 const OK: c_int = 0;
 const UNSUPPORTED: c_int = 2;
@@ -147,7 +147,7 @@ fn decoder(bytes: &[u8], limits: &Limits) -> Result<Decoder> {
     }
     // The header is read here first: limits hold before libjpeg allocates anything.
     if let Probe::Needs(_) = probe(bytes, bytes.len(), limits)? {
-        return Err(truncated());
+        return Err(truncated(bytes.len()));
     }
     Decoder::new()
 }
@@ -198,8 +198,8 @@ pub fn recognises(start: &[u8]) -> bool {
     start.starts_with(&[0xFF, 0xD8, 0xFF])
 }
 
-fn truncated() -> Error {
-    Error::corrupt("JPEG: truncated, its data ends before the image begins")
+fn truncated(total: usize) -> Error {
+    Error::corrupt(format!("JPEG: truncated, {total} bytes are there and the image has not begun"))
 }
 
 /// Walk the markers up to the frame header; application data between them may be long.
@@ -214,7 +214,7 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
         }
         let needed = at + FRAME_HEADER;
         if needed > start.len() {
-            return if needed > total { Err(truncated()) } else { Ok(Probe::Needs(needed)) };
+            return if needed > total { Err(truncated(total)) } else { Ok(Probe::Needs(needed)) };
         }
         let length = usize::from(u16::from_be_bytes([start[at + 2], start[at + 3]]));
         match start[at + 1] {

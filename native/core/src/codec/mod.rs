@@ -2,6 +2,7 @@
 
 pub mod exif;
 pub mod jpeg;
+pub mod jpeg_markers;
 pub mod png;
 pub mod raw;
 
@@ -78,6 +79,27 @@ pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
         return jpeg::probe(start, total, limits);
     }
     Ok(Probe::Found(Header::default()))
+}
+
+/// What a whole image says of itself, and how many bytes follow its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    pub header: Header,
+    pub trailing: usize,
+}
+
+/// Read an image's header and look at all its parts to its end, without decoding: every chunk and checksum of a PNG, every marker of a
+/// JPEG. Neither PNG nor JPEG is `OTHER`, no error.
+pub fn examine(bytes: &[u8], limits: &Limits) -> Result<Examined> {
+    let Probe::Found(header) = probe(bytes, bytes.len(), limits)? else {
+        return Err(Error::corrupt(format!("truncated, {} bytes are there and the image has not begun", bytes.len())));
+    };
+    let end = match header.codec {
+        PNG => png::find_end(bytes, limits)?,
+        JPEG => jpeg_markers::find_end(bytes)?,
+        _ => bytes.len(),
+    };
+    Ok(Examined { header, trailing: bytes.len() - end })
 }
 
 /// Decode one record into its slot, which is written completely or not to be used.

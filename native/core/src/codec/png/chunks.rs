@@ -95,7 +95,7 @@ enum Step<'a> {
 
 /// The chunk at this offset of a file of `total` bytes, of which `file` are seen.
 fn chunk_at(file: &[u8], offset: usize, total: usize) -> Result<Step<'_>> {
-    let truncated = || Error::corrupt(format!("PNG: truncated, the chunk at byte {offset} is not complete"));
+    let truncated = || Error::corrupt(format!("PNG: truncated, {total} bytes are there and the chunk at byte {offset} is not complete"));
     let needs = |end: usize| {
         if end > total { Err(truncated()) } else { Ok(Step::Needs(end)) }
     };
@@ -196,25 +196,52 @@ fn read_header<'a>(data: &[u8], limits: &Limits) -> Result<Image<'a>> {
     Ok(Image { width, height, depth, colour, interlaced: interlace == 1, palette: &[], opacity: None, orientation: 1 })
 }
 
-/// Read a whole file: what is known before the image data, and that data, put together in `joined` where it lies in pieces.
-pub fn parse<'a>(file: &'a [u8], limits: &Limits, joined: &'a mut Vec<u8>) -> Result<(Image<'a>, &'a [u8])> {
-    let Seen::All(image) = parse_head(file, file.len(), limits)? else {
-        return Err(Error::corrupt("PNG: truncated, it ends before its image data"));
-    };
-    let mut first: Option<&[u8]> = None;
-    joined.clear();
+/// Go through all chunks to the end of the image; return where that is. `visit` is told of each before its checksum is compared, and
+/// says whether it is to be.
+fn walk<'a>(file: &'a [u8], mut visit: impl FnMut(&Chunk<'a>) -> Result<bool>) -> Result<usize> {
     let mut offset = SIGNATURE.len();
     loop {
-        let chunk = match chunk_at(file, offset, file.len())? {
-            Step::Chunk(chunk) => chunk,
-            Step::Needs(_) => return Err(Error::corrupt("PNG: truncated, it has no end")),
-        };
-        // Those before the image data were checked with the head.
-        if first.is_some() || &chunk.name == b"IDAT" {
+        let Step::Chunk(chunk) = chunk_at(file, offset, file.len())? else { unreachable!("all bytes are seen") };
+        if visit(&chunk)? {
             chunk.check(file)?;
         }
+        offset += 12 + chunk.data.len();
+        if &chunk.name == b"IEND" {
+            return Ok(offset);
+        }
+    }
+}
+
+fn head<'a>(file: &'a [u8], limits: &Limits) -> Result<Image<'a>> {
+    match parse_head(file, file.len(), limits)? {
+        Seen::All(image) => Ok(image),
+        Seen::Needs(_) => unreachable!("all bytes are seen"),
+    }
+}
+
+/// Look at every chunk: it lies within the file, its checksum is right, the image data are in one place. Return where the image ends.
+pub fn find_end(file: &[u8], limits: &Limits) -> Result<usize> {
+    head(file, limits)?;
+    let (mut has_begun, mut has_ended) = (false, false);
+    walk(file, |chunk| {
+        let is_data = &chunk.name == b"IDAT";
+        if is_data && has_ended {
+            return Err(Error::corrupt(format!("PNG: the image data go on at byte {}, after other chunks", chunk.offset)));
+        }
+        has_ended = has_begun && !is_data;
+        has_begun |= is_data;
+        // Those before the image data were checked with the head.
+        Ok(has_begun)
+    })
+}
+
+/// Read a whole file: what is known before the image data, and that data, put together in `joined` where it lies in pieces.
+pub fn parse<'a>(file: &'a [u8], limits: &Limits, joined: &'a mut Vec<u8>) -> Result<(Image<'a>, &'a [u8])> {
+    let image = head(file, limits)?;
+    let mut first: Option<&[u8]> = None;
+    joined.clear();
+    walk(file, |chunk| {
         match (&chunk.name, first) {
-            (b"IEND", _) => break,
             (b"IDAT", None) => first = Some(chunk.data),
             (b"IDAT", Some(whole)) => {
                 if joined.is_empty() {
@@ -224,8 +251,9 @@ pub fn parse<'a>(file: &'a [u8], limits: &Limits, joined: &'a mut Vec<u8>) -> Re
             }
             _ => {}
         }
-        offset += 12 + chunk.data.len();
-    }
+        // Those before the image data were checked with the head.
+        Ok(first.is_some())
+    })?;
     let data = if joined.is_empty() { first.unwrap_or_default() } else { joined };
     Ok((image, data))
 }

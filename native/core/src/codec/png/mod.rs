@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod filter;
 
+pub use chunks::find_end;
 pub use decode::decode;
 pub use encode::encode;
 

@@ -1,0 +1,1 @@
+"""Conversion as a job: one plain function for a range of samples, run anywhere; what is finished is committed as it goes."""
