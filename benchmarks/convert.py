@@ -4,9 +4,10 @@
 
 Makes PNG files of CIFAR-10's images (about 2.3 KB each), 1,000 to a folder; each further time round, the images' grey values are turned by
 one more, so that no two files are equal. Measures in rotation `cp -r` of them and `pixstore.convert` of them into each engine, each in a
-process of its own: check "structure", durability "process", encoded bytes kept, no kept listing. What was written is removed before the
-next. The files are in the system's cache: one `cp -r` that does not count goes first. Times are medians of work without the start of the
-process, memory is the largest peak of the process's resident memory.
+process of its own: check "structure", durability "process", encoded bytes kept, no kept listing. What was written is removed at the end
+alone: ext4 is slow to make files where others were just deleted (docs/decisions/0003); a million files take 4 GB each time. The files are
+in the system's cache: one `cp -r` that does not count goes first, and what was written before is on the medium when the next begins. Times
+are medians of work without the start of the process, memory is the largest peak of the process's resident memory.
 """
 
 from __future__ import annotations
@@ -49,16 +50,15 @@ def make_files(cifar: Path, root: Path, count: int) -> int:
     return total
 
 
-def measured(what: str, source: Path, into: Path) -> tuple[float, float]:
+def measured(what: str, source: Path, target: Path) -> tuple[float, float]:
     """Copy or convert in a process of its own; return seconds and MB of peak resident memory."""
-    target = into / "target"
+    os.sync()
     command = (
         ["cp", "-r", str(source), str(target)] if what == COPY else [sys.executable, __file__, "--measure", what, str(source), str(target)]
     )
     began = time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     took = time.perf_counter() - began
-    shutil.rmtree(target)
     if what == COPY:
         return took, 0.0
     found = json.loads(done.stdout)
@@ -84,12 +84,15 @@ def run(cifar: Path, into: Path, files: int, runs: int, engines: list[str]) -> N
     source = into / "files"
     if not source.exists():
         print(f"{make_files(cifar, source, files) / 1e6:,.0f} MB in {files:,} files", flush=True)
-    measured(COPY, source, into)
+    made = into / "made"
+    made.mkdir()
+    measured(COPY, source, made / "uncounted")
     taken: dict[str, list[tuple[float, float]]] = {what: [] for what in (COPY, *engines)}
-    for _ in range(runs):
+    for number in range(runs):
         for what in taken:
-            taken[what].append(measured(what, source, into))
+            taken[what].append(measured(what, source, made / f"{what.split()[0]}-{number}"))
             print(f"  {what:8} {taken[what][-1][0]:8.2f} s {taken[what][-1][1]:6.0f} MB", flush=True)
+    shutil.rmtree(made)
     copied = statistics.median(seconds for seconds, _ in taken[COPY])
     print(f"{'':8} {'median':>9} {'beside cp -r':>13} {'promised':>9} {'images/s':>11} {'peak memory':>12}")
     for what, each in taken.items():

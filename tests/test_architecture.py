@@ -20,7 +20,7 @@ LAYERS = (
     ("torch", "tensorflow", "jax", "keras"),
     ("dataset", "opening", "writer"),
     ("loader", "splits"),
-    ("store", "builder", "incoming", "updates", "mode"),
+    ("store", "builder", "incoming", "updates", "mode", "belongings"),
     ("shard", "shards", "readers", "keys", "record_table", "uniform"),
     ("manifest",),
     ("registry",),

@@ -15,10 +15,10 @@ from pixstore import codec, registry
 from pixstore.builder import ShardBuilder, ShardRoller, bytes_held, new_id, pixel_file, publish, remove_shard, without_rows
 from pixstore.errors import DuplicateKeyError, StoreFullError
 from pixstore.incoming import Encoding, absent, to_records
-from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
 from pixstore.registry import ENGINES
 from pixstore.schema import Field, Format, Schema
-from pixstore.shard import TILE_BYTES, Shard
+from pixstore.shard import Shard
 
 SCHEMA = Schema((Field("image"), Field("mask")), pa.schema([("label", pa.int64())]))
 UNIFORM = Format("raw", (3, 3), "uint8")

@@ -19,8 +19,10 @@ from pixstore.keys import (
     are_apart,
     are_counted,
     checked_key,
+    counted_key,
     counted_keys,
     first_twice,
+    number_after,
     shared_hashes,
     write_keys,
 )
@@ -139,3 +141,9 @@ def test_counted_keys_apart_need_no_hashes_and_overlapping_ones_are_found(tmp_pa
     assert not are_apart([one, across]) and len(shared_hashes([one], [across])) == 5
     explicit = index_of(tmp_path / "k", ["cat", "00000003"])
     assert not are_apart([one, explicit]) and len(shared_hashes([one], [explicit])) == 1
+
+
+def test_number_after_is_above_every_default_key() -> None:
+    given = ["00000004", "7", "0000000012", "00000005x", "\n00000009", "00000009\n", "123456789", "9" * 19, ""]
+    assert number_after(given) == 123456790 and number_after(given[:4]) == 5 and number_after([]) == 0
+    assert number_after(["9" * 18]) == 10**18 and counted_key(7) == counted_keys(7, 1)[0].as_py()

@@ -140,7 +140,12 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "codec": put("shards", 0, "formats", "image", "codec", value=3),
     "durability": put("durability", value="none"),
     "engine": put("engine", value=3),
-    "digests": put("shards", 0, "table", "digests", value=["xyz"]),
+    **{f"digests {value!r}": put("shards", 0, "table", "digests", value=value) for value in (
+        ["xyz"], ["-1"], ["f" * 17], ["F" * 16], [f"0x{7:014x}"], [7], [], ["0" * 16] * 2)},
+    "digests of a folder": put("shards", 0, "pixels", "digests", value=["0" * 16]),
+    "more rows than a shard has": put("shards", 0, "rows", value=(1 << 32) + 1),
+    "long name": put("shards", 0, "table", "name", value="x" * 256),
+    "id twice": lambda value: value["shards"].append(value["shards"][0]),
     "shards": put("shards", value={"a": 1}),
     "schema": put("schema", value=[]),
     "field twice": lambda value: value["schema"]["fields"].append(value["schema"]["fields"][0]),
@@ -185,7 +190,8 @@ JOB = manifest.JobState({"source": "photos", "order": "key"}, 10, ((0, 4, 1), (6
 
 def with_job(data: bytes, **changes: Any) -> bytes:
     job = dataclasses.replace(JOB, **changes)
-    return manifest.serialise(dataclasses.replace(parsed(data), job=job, shards=(parsed(data).shards * 3)[:3]))
+    shards = [dataclasses.replace(shard, id=f"{turn}-{shard.id}") for turn in range(3) for shard in parsed(data).shards]
+    return manifest.serialise(dataclasses.replace(parsed(data), job=job, shards=tuple(shards[:3])))
 
 
 def test_job_comes_back_as_it_was_written(data: bytes) -> None:
@@ -283,6 +289,40 @@ def test_tagged_version_is_kept_longer(tmp_path: Path) -> None:
     for _ in range(12):
         manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next(tags={"first": first.version}))
     assert manifest.load(tmp_path / "s", 1) == first and len(list((tmp_path / "s" / "versions").iterdir())) == 11
+
+
+def test_only_files_of_versions_are_forgotten(tmp_path: Path) -> None:
+    Writer(tmp_path / "s", durability="process").close()
+    mine = [tmp_path / "s/versions" / name for name in ("0notes.json", "00000000000x.json", "00000001.json.bak", "1.json")]
+    for path in mine:
+        path.write_text("{}")
+    for _ in range(12):
+        manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next())
+    kept = {each.name for each in (tmp_path / "s/versions").iterdir()}
+    assert kept == {each.name for each in mine} | {f"{version:08}.json" for version in range(4, 14)}
+
+
+def test_versions_are_forgotten_by_number_not_by_name(tmp_path: Path) -> None:
+    Writer(tmp_path / "s", durability="process").close()
+    first = dataclasses.replace(manifest.load(tmp_path / "s"), version=99_999_995)
+    for number in range(12):
+        manifest.commit(tmp_path / "s", dataclasses.replace(first, version=first.version + number))
+    kept = sorted(int(each.stem) for each in (tmp_path / "s/versions").iterdir())
+    assert kept == list(range(first.version + 2, first.version + 12))
+
+
+def test_manifest_is_synced_whatever_the_durability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier versions may be such as survive a loss of power; they must not be lost with the file that names the newest."""
+    Writer(tmp_path / "s", durability="power").close()
+    synced, real = [], os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.partition(".json")[0])
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    manifest.commit(tmp_path / "s", manifest.load(tmp_path / "s").next(durability="process"))
+    assert "manifest" in synced
 
 
 def test_version_that_never_was_pushes_no_other_out(tmp_path: Path) -> None:

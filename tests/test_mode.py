@@ -34,7 +34,7 @@ def test_base_is_the_version_there_is(path: Path, tmp_path: Path) -> None:
 
 def test_what_a_killed_writer_left_is_no_obstacle(tmp_path: Path) -> None:
     take_store(tmp_path / "s", durable=False).release()
-    (tmp_path / "s" / "shards" / "abc.partial").mkdir()
+    (tmp_path / "s" / "shards" / "0123456789abcdef.partial").mkdir()
     for name in ("manifest.json.77.partial", "bad.csv", "bad.csv.77.partial", "duplicates.csv"):
         (tmp_path / "s" / name).write_text("half")
     assert base_version(tmp_path / "s", "x") is None
@@ -46,6 +46,25 @@ def test_folder_of_somebody_else_is_never_written_into(tmp_path: Path, name: str
     (tmp_path / "s" / name).write_text("somebody's")
     with pytest.raises(errors.DestinationExistsError, match="a folder with other files"):
         base_version(tmp_path / "s", "x")
+
+
+@pytest.mark.parametrize("name", ["shards/photo.jpg", "shards/0123.arrow", "versions/1.json", "splits/mine.arrow", "splits"])
+def test_folders_with_others_files_in_them_are_somebody_elses(tmp_path: Path, name: str) -> None:
+    take_store(tmp_path / "s", durable=False).release()
+    (tmp_path / "s" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "s" / name).write_text("somebody's")
+    with pytest.raises(errors.DestinationExistsError, match="a folder with other files"):
+        base_version(tmp_path / "s", "x")
+
+
+@pytest.mark.parametrize("name", ["shards", "versions", "splits"])
+def test_linked_folder_is_never_written_through(path: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    if (path / name).exists():
+        (path / name).rename(tmp_path / "elsewhere" / "moved")
+    (path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(errors.UnsafeInputError, match=f"{name}: is a link"):
+        take_store(path, durable=False)
 
 
 def test_durable_version_never_stands_on_one_that_was_not_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 import pixstore
-from pixstore import errors, manifest
+from pixstore import errors, manifest, shards
 from pixstore.manifest import JobState, commit, load
 
 
@@ -47,6 +48,25 @@ def test_version_that_was_opened_stays_open_in_a_pickle(path: Path) -> None:
     with pixstore.Writer(path, mode="a") as writer:
         writer.add(np.zeros((2, 2, 3), np.uint8))
     assert len(pixstore.open(path)) == 4 and len(pickle.loads(pickle.dumps(ds))) == 3 and len(pixstore.open(path, version=1)) == 3
+
+
+def test_version_that_has_other_rows_now_is_not_taken_for_the_one_that_was_pickled(tmp_path: Path) -> None:
+    """All commits of a conversion are one version, whose shards may come in any order."""
+    with pixstore.Writer(tmp_path / "s", shard_bytes=100) as writer:
+        for _ in range(2):
+            writer.add_batch(np.zeros((3, 2, 2, 3), np.uint8))
+            writer.add_batch(np.zeros((3, 4, 4, 3), np.uint8))
+    whole = load(tmp_path / "s")
+    half = replace(whole, shards=whole.shards[2:], job=JobState({}, rows=12, ranges=((6, 12, len(whole.shards) - 2),), samples=6))
+    commit(tmp_path / "s", half)
+    with pytest.warns(UserWarning, match="not finished"):
+        ds = pixstore.open(tmp_path / "s")
+    sent = pickle.dumps(ds)
+    commit(tmp_path / "s", replace(half, tags={"now": 1}))
+    assert pickle.loads(sent).keys == ds.keys
+    commit(tmp_path / "s", whole)
+    with pytest.raises(errors.InvalidInputError, match="version 1 has other rows than when it was opened; open it anew"):
+        pickle.loads(sent)
 
 
 def test_nothing_is_created_where_nothing_is(tmp_path: Path) -> None:
@@ -103,6 +123,25 @@ def test_version_that_is_forgotten_while_it_is_opened_is_no_damage(path: Path, m
         each.unlink()
     with pytest.raises(errors.CorruptStoreError, match="missing"):
         pixstore.open(path)
+
+
+def test_tables_that_vanish_between_the_look_at_their_sizes_and_reading_them_are_no_damage(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process replaces and collects while this one opens the files."""
+    real, turns = shards._check_sizes, iter(range(5))
+
+    def overtaken(folder: Path, files: Sequence[manifest.ShardFile]) -> None:
+        real(folder, files)
+        if next(turns) == 0:
+            with monkeypatch.context() as undone:
+                undone.setattr(shards, "_check_sizes", real)
+                with pixstore.Writer(path, mode="w") as writer:
+                    writer.add(np.zeros((2, 2, 3), np.uint8), key="new")
+                pixstore.Store(path).gc(keep=1)
+
+    monkeypatch.setattr(shards, "_check_sizes", overtaken)
+    assert pixstore.open(path).keys.to_pylist() == ["new"]
 
 
 POWERLESS = """

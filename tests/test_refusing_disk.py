@@ -90,11 +90,11 @@ def test_store_on_a_disk_that_became_read_only_is_read_and_not_written(small: Pa
     path = small / "s"
     with pixstore.Writer(path) as writer:
         writer.add_batch(pixels(5))
-    (path / "shards" / "left.partial").mkdir()
+    (path / "shards" / "0123456789abcdef.partial").mkdir()
     assert mount(small, READ_ONLY | REMOUNT, "size=6m")
     assert np.array_equal(pixstore.open(path)[:]["image"], pixels(5))
     store = pixstore.Store(path)
-    assert len(store.versions()) == 1 and store.gc(dry_run=True).names == ("shards/left.partial",)
+    assert len(store.versions()) == 1 and store.gc(dry_run=True).names == ("shards/0123456789abcdef.partial",)
     for call in (lambda: pixstore.Writer(path, mode="a"), store.gc, store.compact, lambda: store.tag("x")):
         with pytest.raises(errors.ReadOnlyError, match=rf"{path}: cannot be written \(Read-only file system\)"):
             call()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,3 +288,24 @@ def test_table_names_files_by_the_smallest_index(tmp_path: Path) -> None:
     kinds = [pa.ipc.open_file(file_of(tmp_path / name, ".arrow")).schema.field("image").type.field("file").type.index_type for name in "st"]
     assert kinds == [pa.int32(), pa.int8()]
     assert len(pixstore.open(tmp_path / "s")[:].image) == record_table.MOST_SMALL + 1
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".keys"])
+def test_a_file_removed_while_it_is_opened_is_a_missing_one(path: Path, suffix: str) -> None:
+    """As where versions are removed beside a reader: between the look at the sizes and the reading of what the file holds."""
+    file = file_of(path, suffix)
+    described = shard.digested(file)
+    file.unlink()
+    with pytest.raises(errors.CorruptStoreError, match=rf"{file.name}: missing"):
+        shard.sealed_content(file, described)
+
+
+def test_rows_that_a_manifest_claims_take_no_memory(path: Path) -> None:
+    made = manifest.load(path)
+    claimed = dataclasses.replace(made.shards[0], rows=manifest.MOST_ROWS, deleted=((0, 1),))
+    tracemalloc.start()
+    with pytest.raises(errors.CorruptStoreError, match="not the table of"):
+        shard.Shard(path, claimed, made.schema)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 24

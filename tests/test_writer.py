@@ -170,9 +170,9 @@ def test_explicit_and_default_keys_mix(tmp_path: Path) -> None:
         lambda w: w.add_batch(pixels(3, 2, 2), key=["a", "b", "a"]),
         lambda w: [w.add(pixels(1, 2, 2)[0], key="a") for _ in range(2)],
         lambda w: [w.add_batch(pixels(1, side, 2), key=["a"]) for side in (2, 3, 4)],
-        lambda w: [w.add_batch(pixels(1, 2, 2), key=["00000001"]), w.add_batch(pixels(2, 2, 2))],
+        lambda w: [w.add_batch(pixels(2, 2, 2)), w.add_batch(pixels(1, 2, 2), key=["00000001"])],
     ],
-    ids=["one batch", "one by one", "two shards", "counter meets explicit"],
+    ids=["one batch", "one by one", "two shards", "explicit meets counter"],
 )
 def test_key_that_stands_twice_fails_at_commit_and_leaves_nothing(tmp_path: Path, engine: str, add: Any) -> None:
     with pytest.raises(errors.DuplicateKeyError, match=r"'(a|00000001)'"), Writer(tmp_path / "s", engine=engine) as writer:
@@ -390,3 +390,19 @@ def test_schema_that_contradicts_the_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.SchemaError, match="'image'"):
         Writer(tmp_path / "s", mode="a", schema=Schema((Field("mask"),), pixstore.open(tmp_path / "s").schema.columns))
     assert pixstore.open(tmp_path / "s")[0]["label"] == "cat"
+
+
+def test_default_keys_pass_over_numbers_that_were_given(tmp_path: Path) -> None:
+    image = np.zeros((2, 2, 3), np.uint8)
+    with Writer(tmp_path / "s") as writer:
+        writer.add(image)
+        writer.add(image, key="00000001")
+        writer.add(image)
+        writer.add_batch([image, image], key=["00000007", "7"])
+        writer.add_batch([image])
+    with Writer(tmp_path / "s", mode="a") as writer:
+        writer.add(image, key="123456789")
+        writer.commit()
+        writer.add(image)
+    keys = pixstore.open(tmp_path / "s").keys.to_pylist()
+    assert sorted(keys) == sorted(["00000000", "00000001", "00000002", "00000007", "7", "00000008", "123456789", "123456790"])

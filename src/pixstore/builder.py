@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
 from pixstore.incoming import one_format
 from pixstore.keys import are_counted, write_keys
-from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
 from pixstore.record_table import FOLDER
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import TILE_BYTES, RecordColumns, digested, write_table
+from pixstore.shard import RecordColumns, digested, write_table
 from pixstore.store import shard_schema
 
 MOST_SHARD_ROWS = 1 << 21
@@ -123,7 +123,9 @@ class ShardBuilder:
 
     def abort(self) -> None:
         self._writer.abort()
-        remove(self._partial)
+        # What cannot be removed is left to gc: it must not hide the error that brought us here.
+        with suppress(OSError):
+            remove(self._partial)
 
     def _uniform(self) -> dict[str, Format]:
         return {
@@ -214,7 +216,8 @@ def _whole_or_nothing(partial: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        remove(partial)
+        with suppress(OSError):
+            remove(partial)
         raise
 
 
@@ -245,7 +248,8 @@ def publish(store: Path, partial: Path, *, durable: bool) -> None:
             sync_folder(store / FOLDER)
     except BaseException:
         for path in moved:
-            remove(path)
+            with suppress(OSError):
+                remove(path)
         raise
 
 
@@ -263,11 +267,20 @@ def table_only(store: Path, columns: Mapping[str, pa.Array], fields: Mapping[str
     return ShardEntry(name, "", len(columns[KEY]), table, index, None, uniform, borrows=tuple(sorted(borrowed)))
 
 
-def remove_shard(store: Path, entry: ShardEntry) -> None:
-    """Remove a shard's files."""
-    for file in (entry.table, entry.keys, entry.pixels):
-        if file is not None:
+def files_of_shard(entry: ShardEntry) -> set[str]:
+    """Return the names of all files among the shards that this one needs, those it borrows included."""
+    return {each.name for each in _own_files(entry)} | set(entry.borrows)
+
+
+def remove_shard(store: Path, entry: ShardEntry, *, keeping: Collection[str] = ()) -> None:
+    """Remove a shard's own files, but for those whose name is in `keeping`."""
+    for file in _own_files(entry):
+        if file.name not in keeping:
             remove(store / FOLDER / file.name)
+
+
+def _own_files(entry: ShardEntry) -> list[ShardFile]:
+    return [each for each in (entry.table, entry.keys, entry.pixels) if each is not None]
 
 
 def without_rows(entry: ShardEntry, rows: set[int]) -> ShardEntry:

@@ -160,7 +160,7 @@ def convert(
     with_estimate: do both, for a summary that has the estimate beside what came of it. Warns where the space will not do.
 
     Raises DestinationExistsError where something else is already there, JobMismatchError naming what differs from the unfinished
-    conversion, RecordError where too many samples, or all, are bad.
+    conversion or which file of many records changed meanwhile, RecordError where too many samples, or all, are bad.
     """
     began = time.perf_counter()
     check_place(on)

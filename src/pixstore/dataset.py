@@ -243,7 +243,7 @@ class Dataset:
         the current one has it: samples that it does not know are in no part.
 
         Warns with a SplitWarning of what could not be as asked. Raises SchemaError for an unknown column, InvalidInputError for sizes
-        that do not fit or samples without a value, DestinationExistsError where another split has the name.
+        that do not fit, samples without a value or a store that is half converted, DestinationExistsError where another split has the name.
         """
         plan = None if sizes is None else Plan.of_parts(sizes, stratify=stratify, group=group, seed=seed)
         split, assignment = self._assigned(plan, name, replace)

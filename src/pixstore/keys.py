@@ -8,7 +8,7 @@ A shard whose keys are default keys without a gap has no such file: there the ke
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -51,6 +51,11 @@ def counted_keys(first: int, count: int) -> pa.Array:
     return pc.utf8_lpad(numbers.cast(pa.string()), DIGITS, "0")
 
 
+def counted_key(number: int) -> str:
+    """Return one default key."""
+    return f"{number:0{DIGITS}}"
+
+
 def are_counted(keys: pa.Array) -> bool:
     """Return whether these are default keys without a gap."""
     first = _number(keys[0].as_py()) if len(keys) else None
@@ -61,6 +66,11 @@ def _number(key: str) -> int | None:
     """Return the number that a default key says; None for any other key."""
     is_number = DIGITS <= len(key) <= MOST_DIGITS and key.isascii() and key.isdigit() and (len(key) == DIGITS or key[0] != "0")
     return int(key) if is_number else None
+
+
+def number_after(keys: Iterable[str]) -> int:
+    """Return the first number that is above those of all default keys among these; 0 where there are none."""
+    return max((number + 1 for key in keys if (number := _number(key)) is not None), default=0)
 
 
 def checked_key(key: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,11 @@ NAME = "manifest.json"
 KEPT_VERSIONS = 10
 MAX_BYTES = 1 << 30
 DIGEST = ',"digest":"'
+TILE_BYTES = 16 << 20
+MOST_ROWS = 1 << 32
+MOST_NAME_BYTES = 255
+VERSION_FILE = re.compile(r"([0-9]{8,})\.json")
+HASH = re.compile(r"[0-9a-f]{16}")
 NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """How the system says that there is no such file."""
 
@@ -36,7 +42,7 @@ Durability: TypeAlias = Literal["power", "process"]
 
 @dataclass(frozen=True)
 class ShardFile:
-    """One file of a shard: its name, its size (None for a folder), and digests of its tiles (pixstore.shard.TILE_BYTES).
+    """One file of a shard: its name, its size (None for a folder), and digests of its tiles (of TILE_BYTES each).
 
     Those of tables and key indices are checked at open, those of pixel files by `verify` alone. Folders have none.
     """
@@ -181,7 +187,8 @@ def commit(store: Path, manifest: Manifest) -> None:
     data = serialise(manifest)
     with translated(store, needed=2 * len(data)):
         replace_file(version_path(store, manifest.version), data, durable=durable)
-        replace_file(store / NAME, data, durable=durable)
+        # In any case: the versions before this one may be such as survive a loss of power, and are found through this file.
+        replace_file(store / NAME, data, durable=True)
     # The version is there: one that cannot be removed is no reason to call it failed.
     with suppress(OSError):
         _forget_old_versions(store, manifest)
@@ -190,11 +197,17 @@ def commit(store: Path, manifest: Manifest) -> None:
 def _forget_old_versions(store: Path, manifest: Manifest) -> None:
     kept = {f"{version:08}.json" for version in manifest.tags.values()}
     # A commit that was cut off may have left a later one, which must not push a version out.
-    last = version_path(store, manifest.version).name
-    files = sorted(each.name for each in (store / "versions").iterdir() if each.name.endswith(".json") and each.name <= last)
+    files = [each.name for each in (store / "versions").iterdir() if _number(each.name) in range(manifest.version + 1)]
+    files.sort(key=_number)
     for name in files[:-KEPT_VERSIONS]:
         if name not in kept:
             (store / "versions" / name).unlink(missing_ok=True)
+
+
+def _number(name: str) -> int:
+    """Return the number of a version's file, -1 where the name is not one that we give."""
+    found = VERSION_FILE.fullmatch(name)
+    return -1 if found is None else int(found[1])
 
 
 def serialise(manifest: Manifest) -> bytes:
@@ -244,6 +257,9 @@ def _older(path: Path) -> str:
 def _from_json(value: Mapping[str, Any]) -> Manifest:
     if value["durability"] not in get_args(Durability):
         raise ValueError(f"durability {value['durability']!r}")
+    shards = tuple(_shard_from_json(shard) for shard in value["shards"])
+    if len({shard.id for shard in shards}) < len(shards):
+        raise ValueError("two shards have the same id")
     return Manifest(
         version=_count(value["version"]),
         parent=None if value["parent"] is None else _count(value["parent"]),
@@ -252,7 +268,7 @@ def _from_json(value: Mapping[str, Any]) -> Manifest:
         durability=value["durability"],
         schema=Schema.from_json(value["schema"]),
         next_key=_count(value["next_key"]),
-        shards=tuple(_shard_from_json(shard) for shard in value["shards"]),
+        shards=shards,
         splits={_text(name): _checked_name(file) for name, file in value["splits"].items()},
         tags={_text(name): _count(version) for name, version in value["tags"].items()},
         # Stores made before conversions were jobs have none.
@@ -324,6 +340,8 @@ def _shard_to_json(shard: ShardEntry) -> dict[str, Any]:
 
 def _shard_from_json(value: Mapping[str, Any]) -> ShardEntry:
     rows = _count(value["rows"])
+    if rows > MOST_ROWS:
+        raise ValueError(f"shard {value['id']!r}: {rows} rows, above {MOST_ROWS:,}")
     deleted = tuple((_count(start), _count(stop)) for start, stop in value["deleted"])
     edges = [edge for each in deleted for edge in each]
     if any(start >= stop for start, stop in deleted) or edges != sorted(edges) or edges[-1:] > [rows]:
@@ -348,12 +366,24 @@ def _file_to_json(file: ShardFile) -> dict[str, Any]:
 
 def _file_from_json(value: Mapping[str, Any]) -> ShardFile:
     name = _checked_name(value["name"])
-    digests = None if value["digests"] is None else tuple(int(each, 16) for each in value["digests"])
-    return ShardFile(name, None if value["bytes"] is None else _count(value["bytes"]), digests)
+    size = None if value["bytes"] is None else _count(value["bytes"])
+    digests = None if value["digests"] is None else tuple(_digest(each) for each in value["digests"])
+    # Where one is left out, nothing would prove the bytes it stands for.
+    if digests is not None and (size is None or len(digests) != -(-size // TILE_BYTES)):
+        raise ValueError(f"{name}: {len(digests)} digests of {size} bytes")
+    return ShardFile(name, size, digests)
+
+
+def _digest(text: Any) -> int:
+    if not isinstance(text, str) or not HASH.fullmatch(text):
+        raise ValueError(f"{text!r} is no digest")
+    return int(text, 16)
 
 
 def _checked_name(name: Any) -> str:
     # A manifest from elsewhere must not make us read outside the store.
     if not isinstance(name, str) or "/" in name or "\\" in name or name in {"", ".", ".."} or "\0" in name:
         raise ValueError(f"file name {name!r}")
+    if len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError(f"file name {name[:20]!r}… of more than {MOST_NAME_BYTES} bytes")
     return name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +10,17 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
+from pixstore.belongings import SHARDS, SPLITS, VERSIONS, holds_only_ours
 from pixstore.disk import make_folders, sync_folder, translated
 from pixstore.engines.writing import sync_tree
-from pixstore.errors import CorruptStoreError, DestinationExistsError, InvalidInputError, SchemaError
+from pixstore.errors import CorruptStoreError, DestinationExistsError, InvalidInputError, SchemaError, UnsafeInputError
 from pixstore.incoming import ABSENT
-from pixstore.lock import NAME as LOCK_NAME
 from pixstore.lock import WriterLock
 from pixstore.manifest import Manifest, ShardEntry, is_store, load
 from pixstore.schema import Field, Schema
 
 Mode: TypeAlias = Literal["x", "a", "w"]
 IMAGE = "image"
-LISTS = frozenset(("bad.csv", "duplicates.csv", "lost.csv", "splits"))
-"""What a conversion or a repair puts beside the manifest before its first commit."""
-LEFTOVER = re.compile(r"(manifest\.json|bad\.csv|duplicates\.csv)\.\d+\.partial")
-"""What a killed process leaves of a file that it was about to put beside the manifest, or to replace there."""
 
 
 def base_version(path: Path, mode: Mode) -> Manifest | None:
@@ -41,7 +36,9 @@ def base_version(path: Path, mode: Mode) -> Manifest | None:
         raise CorruptStoreError(
             f"{path}: its manifest is gone, its versions are not; `pixstore versions` lists them, `pixstore rollback` mends it"
         )
-    if path.is_dir() and _holds_others(path):
+    with translated(path):
+        is_taken = path.is_dir() and not holds_only_ours(path)
+    if is_taken:
         raise DestinationExistsError(f"{path}: a folder with other files is there; choose another place")
     if path.exists() and not path.is_dir():
         raise DestinationExistsError(f"{path}: a file is there; choose another place")
@@ -50,26 +47,21 @@ def base_version(path: Path, mode: Mode) -> Manifest | None:
 
 def kept_numbers(store: Path) -> list[int]:
     """Return the numbers of the versions that have a file, ascending; one of a commit that was cut off may be among them."""
-    names = [each.name for each in (store / "versions").glob("*.json")]
+    names = [each.name for each in (store / VERSIONS).glob("*.json")]
     return sorted(int(name[:-5]) for name in names if name[:-5].isascii() and name[:-5].isdigit())
-
-
-def _holds_others(path: Path) -> bool:
-    """Return whether a folder holds more than what a writer leaves that was killed before its first commit."""
-    with translated(path):
-        names = {each.name for each in path.iterdir()}
-    lists = LISTS if "shards" in names else frozenset()
-    return any(not LEFTOVER.fullmatch(name) for name in names - {"shards", "versions", LOCK_NAME} - lists)
 
 
 def take_store(path: Path, *, durable: bool) -> WriterLock:
     """Return the lock of the store at `path`, whose folders are made where they are not there.
 
     With `durable`, what was written before and never synced is on the medium when this returns: a version that survives a loss of power
-    must not stand on one that does not.
+    must not stand on one that does not. Raises UnsafeInputError where a link stands in a folder's place.
     """
+    for name in (SHARDS, VERSIONS, SPLITS):
+        if (path / name).is_symlink():
+            raise UnsafeInputError(f"{path / name}: is a link, and what it leads to may be somebody's; put the folder itself there")
     try:
-        for name in ("shards", "versions"):
+        for name in (SHARDS, VERSIONS):
             make_folders(path / name, durable=durable)
     except (NotADirectoryError, FileExistsError) as error:
         raise DestinationExistsError(f"{path}: a file is in the way; choose another place") from error

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from pixstore import manifest, registry
+from pixstore import codec, manifest, registry
 from pixstore.dataset import Dataset, Io
 from pixstore.errors import CorruptStoreError, InvalidInputError
 from pixstore.rows import Rows
@@ -18,12 +18,22 @@ from pixstore.store import StoreRows
 class _OpenStore:
     """How to open one version of a store again."""
 
-    def __init__(self, path: Path, version: int | None) -> None:
+    def __init__(self, path: Path, made: manifest.Manifest) -> None:
         self.path = path
-        self.version = version
+        self.version = made.version
+        self.rows = _digest_of_rows(made)
 
     def __call__(self) -> Rows:
-        return StoreRows(self.path, self.version)
+        """Return the same rows. Raises InvalidInputError where the version has others now: that of a conversion grows until it is done."""
+        opened = StoreRows(self.path, self.version)
+        if _digest_of_rows(opened.manifest) != self.rows:
+            raise InvalidInputError(f"{self.path}: version {self.version} has other rows than when it was opened; open it anew")
+        return opened
+
+
+def _digest_of_rows(made: manifest.Manifest) -> int:
+    """Return what tells versions of other rows apart; a shard's id is never given twice."""
+    return codec.hash_bytes("".join(f"{shard.id} {shard.deleted} " for shard in made.shards).encode())
 
 
 class _OpenSource:
@@ -65,7 +75,7 @@ def open_dataset(
         opened = _current(place) if number is None else StoreRows(place, number)
         if opened.manifest.is_unfinished:
             warnings.warn(unfinished_words(path, opened.manifest), stacklevel=2)
-        return Dataset(opened, _OpenStore(place, opened.manifest.version), io=io, threads=threads)
+        return Dataset(opened, _OpenStore(place, opened.manifest), io=io, threads=threads)
     if version is not None:
         raise InvalidInputError(f"{path}: has no versions; only stores have")
     opened_source = registry.open_source(place, SourceOptions(label_from, progress))

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.errors import CorruptStoreError, StoreTruncatedError
 from pixstore.keys import CountedKeys, Index, KeyIndex
-from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
 from pixstore.record_table import FOLDER, RECORD_TYPES, RecordTable, record_type
 from pixstore.rows import Indices
 from pixstore.schema import KEY, Format, Schema
 
-TILE_BYTES = 16 << 20
 WRITE_BYTES = 1 << 20
 MAPPED_BYTES = 1 << 20
 """Smaller files are read: that costs less than a mapping, and nothing that happens to the file later reaches who reads."""
@@ -102,9 +101,10 @@ class Shard:
         self.store = store
         self.entry = entry
         self.schema = schema
-        self.rows = _kept_rows(entry)
         self._records: dict[str, RecordTable | None] = {}
         self.whole = self._parsed(self._checked() if content is None else content)
+        # Not before the table says that it has as many rows as the manifest claims: an array is made of them.
+        self.rows = _kept_rows(entry)
 
     def __len__(self) -> int:
         return self.entry.rows - self.entry.deleted_rows
@@ -224,10 +224,13 @@ def _kept_rows(entry: ShardEntry) -> Indices | None:
 
 
 def sealed_content(path: Path, file: ShardFile) -> pa.Buffer:
-    """Return what a sealed file holds. Raises CorruptStoreError where that is not what its digests say."""
+    """Return what a sealed file holds. Raises CorruptStoreError where that is not what its digests say, or is gone."""
     content = _mapped(path) if (file.bytes or 0) >= MAPPED_BYTES else None
     if content is None:
-        content = pa.py_buffer(path.read_bytes())
+        try:
+            content = pa.py_buffer(path.read_bytes())
+        except FileNotFoundError as error:
+            raise _missing(path) from error
     check_digests(np.frombuffer(content, np.uint8), path, file)
     return content
 
@@ -246,12 +249,16 @@ def check_size(path: Path, file: ShardFile) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise CorruptStoreError(f"{path}: missing, though the manifest names it; was the store copied whole?") from error
+        raise _missing(path) from error
     if file.bytes is None or size == file.bytes:
         return
     if size < file.bytes:
         raise StoreTruncatedError(f"{path}: needs {file.bytes:,} bytes, has {size:,}; copy it again, or restore it")
     raise CorruptStoreError(f"{path}: has {size:,} bytes where the manifest says {file.bytes:,}; something else wrote to it")
+
+
+def _missing(path: Path) -> CorruptStoreError:
+    return CorruptStoreError(f"{path}: missing, though the manifest names it; was the store copied whole?")
 
 
 def check_digests(data: NDArray[np.uint8], path: Path, file: ShardFile) -> None:

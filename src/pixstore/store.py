@@ -93,14 +93,19 @@ class StoreRows:
         return np.sort(np.concatenate(missing)) if missing else np.empty(0, np.int64)
 
     def find(self, keys: Sequence[str]) -> Indices:
-        """Return the row of each key, -1 where there is none."""
+        """Return the row of each key, -1 where there is none. Raises MissingRecordError where a key index is gone that nobody read yet."""
         # What cannot be written as UTF-8 is no key; its stand-in is compared with what was asked for, and differs.
         hashes = codec.hash_keys(pa.array([each.encode(errors="replace") for each in keys], pa.binary()).cast(pa.string()))
         found = np.full(len(keys), -1, np.int64)
-        open_keys(self.shards)
-        for start, shard in zip(self._starts.tolist(), self.shards, strict=False):
-            here = shard.find(hashes, keys)
-            found = np.where((found < 0) & (here >= 0), start + here, found)
+        try:
+            open_keys(self.shards)
+            for start, shard in zip(self._starts.tolist(), self.shards, strict=False):
+                here = shard.find(hashes, keys)
+                found = np.where((found < 0) & (here >= 0), start + here, found)
+        except CorruptStoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise MissingRecordError(str(error)) from error
+            raise
         return found
 
     def close(self) -> None:

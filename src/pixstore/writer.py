@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +16,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore import registry
-from pixstore.builder import ShardRoller, remove_shard, without_rows
+from pixstore.belongings import remove_ours
+from pixstore.builder import ShardRoller, files_of_shard, remove_shard, without_rows
 from pixstore.codec import hash_keys
 from pixstore.columns import column_array, settle_type
-from pixstore.disk import remove
 from pixstore.engine import FieldRecords
 from pixstore.errors import (
     DuplicateKeyError,
     InvalidInputError,
     KeyNotFoundError,
+    PixstoreError,
     SchemaError,
     StoreBusyError,
     WriterClosedError,
@@ -43,7 +44,7 @@ from pixstore.incoming import (
     size_of,
     to_records,
 )
-from pixstore.keys import checked_key, counted_keys, first_twice, shared_hashes
+from pixstore.keys import checked_key, counted_key, counted_keys, first_twice, number_after, shared_hashes
 from pixstore.manifest import Durability, Manifest, ShardEntry, commit, is_store, load
 from pixstore.mode import IMAGE, Mode, base_version, starting_schema, stated_schema, take_store
 from pixstore.nearest import said
@@ -123,7 +124,7 @@ class Writer:
         self._clear_pending()
 
     def _clear_pending(self) -> None:
-        self._pending_keys: list[str | None] = []
+        self._pending_keys: list[str] = []
         self._pending_images: dict[str, list[Incoming]] = {}
         self._pending_columns: dict[str, list[Any]] = {}
         self._pending_bytes = 0
@@ -135,7 +136,7 @@ class Writer:
     def add(self, image: ImageLike | None = None, *, key: str | None = None, **columns: Any) -> None:
         """Add one sample: an H·W or H·W·C array, PIL image, path or encoded bytes; further fields and columns by name.
 
-        Without a key the sample gets the next number, as eight digits. A column that was not there with the first sample is a
+        Without a key the sample gets the next free number, as eight digits. A column that was not there with the first sample is a
         SchemaError; one left out is null.
         """
         self._require_open()
@@ -147,7 +148,8 @@ class Writer:
         count = len(self._pending_keys)
         _note(self._pending_images, images, count)
         _note(self._pending_columns, columns, count)
-        self._pending_keys.append(checked)
+        self._pending_keys.append(counted_key(self._next_key) if checked is None else checked)
+        self._pass_over(self._pending_keys[-1:])
         self._pending_bytes += sum(size_of(value) for value in images.values())
         if count + 1 >= FLUSH_ROWS or self._pending_bytes >= min(FLUSH_BYTES, self._shard_bytes):
             self._flush()
@@ -167,6 +169,7 @@ class Writer:
                 f"{count} images, but {', '.join(f'{length} of {name!r}' for name, length in wrong.items())}; give one for each image"
             )
         keys = None if key is None else [checked_key(each) for each in key]
+        self._pass_over(keys or ())
         before = self._schema, self._columns_fixed
         self._settle_names(fields, columns)
         for rows in self._pieces(fields, count):
@@ -230,6 +233,7 @@ class Writer:
         self._require_open()
         count = len(next(iter(fields.values())).slices)
         with self._stopping():
+            self._pass_over(() if keys is None else keys.to_pylist())
             self._append_records(keys if keys is not None else self._counted(count), columns, fields)
 
     def close(self) -> None:
@@ -280,14 +284,16 @@ class Writer:
 
     def _remove_uncommitted(self) -> None:
         self._roller.drop_open()
-        if self._created and self._base is None:
-            remove(self.path)
-            return
-        # A commit that failed on its last step may have made its shards visible all the same.
-        named = {each.id for each in load(self.path).shards} if is_store(self.path) else set()
-        for entry in self._roller.sealed:
-            if entry.id not in named:
-                remove_shard(self.path, entry)
+        # What cannot be removed is left to gc: it must not hide the error that brought us here.
+        with suppress(OSError, PixstoreError):
+            if self._created and self._base is None:
+                remove_ours(self.path)
+                return
+            # A commit that failed on its last step may have made its shards visible all the same.
+            shards = load(self.path).shards if is_store(self.path) else ()
+            named = {name for each in shards for name in files_of_shard(each)}
+            for entry in self._roller.sealed:
+                remove_shard(self.path, entry, keeping=named)
 
     def _release(self) -> None:
         self._open = False
@@ -364,8 +370,7 @@ class Writer:
         with self._stopping():
             keys, images, columns = self._pending_keys, self._pending_images, self._pending_columns
             self._clear_pending()
-            counter = iter(self._counted(sum(each is None for each in keys)).to_pylist())
-            self._append([next(counter) if each is None else each for each in keys], len(keys), images, columns)
+            self._append(keys, len(keys), images, columns)
 
     def _append(
         self,
@@ -389,6 +394,10 @@ class Writer:
     def _seal(self) -> None:
         with self._stopping():
             self._roller.seal()
+
+    def _pass_over(self, keys: Sequence[str]) -> None:
+        """Have no further default key be one of these, which were given."""
+        self._next_key = max(self._next_key, number_after(keys))
 
     def _counted(self, count: int) -> pa.Array:
         """Return the next default keys."""

@@ -9,12 +9,12 @@ import pixstore as library
 
 
 def test_dry_run_first_then_for_good(pixstore, store: Path) -> None:
-    (store / "shards" / "0.partial").mkdir()
-    (store / "shards" / "0.partial" / "0.bin").write_bytes(b"12345")
+    (store / "shards" / "00000000deadbeef.partial").mkdir()
+    (store / "shards" / "00000000deadbeef.partial" / "00000000deadbeef.bin").write_bytes(b"12345")
     dry = pixstore("gc", store, "--dry-run")
     assert dry.status == 0 and "1 file, 5 B would be removed" in dry.out and "2 versions: 1, 2" in dry.out
-    assert (store / "shards" / "0.partial").exists()
-    assert "1 file, 5 B removed" in pixstore("gc", store).out and not (store / "shards" / "0.partial").exists()
+    assert (store / "shards" / "00000000deadbeef.partial").exists()
+    assert "1 file, 5 B removed" in pixstore("gc", store).out and not (store / "shards" / "00000000deadbeef.partial").exists()
 
 
 def test_versions_are_forgotten_on_request(pixstore, store: Path) -> None:

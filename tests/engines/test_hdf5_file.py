@@ -75,3 +75,16 @@ def test_what_was_dropped_reads_as_zeros(descriptor: int) -> None:
         file.write(b"abcd")
     file.seek(0)
     assert file.read(4) == b"ab\0\0"
+
+
+def test_forked_child_that_ends_writes_nothing_over_what_came_after_the_fork(tmp_path: Path, descriptor: int) -> None:
+    file = LastingFile(descriptor)
+    file.write(b"before")
+    child = os.fork()
+    if child == 0:
+        file.seek(0)
+        done = file.write(b"stale!") == 6 and file.truncate(2) == 2 and file.tell() == 6
+        os._exit(0 if done else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert file.write(b" and after") == 10
+    assert (tmp_path / "a.h5").read_bytes() == b"before and after"

@@ -6,11 +6,13 @@ import functools
 import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from pixstore.errors import StoreFullError, WorkerDiedError
+from pixstore.executors import processes
 from pixstore.executors.processes import MOST_DEATHS, run_in_processes
 
 
@@ -24,6 +26,11 @@ def die_the_first_time(folder: Path, task: int) -> int:
     if task in (1, 3) and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def dawdle(task: int) -> int:
+    time.sleep(0.4)
     return task
 
 
@@ -70,6 +77,12 @@ def test_an_error_of_a_task_arrives_as_it_was() -> None:
 def test_an_error_that_does_not_pickle_arrives_as_text() -> None:
     with pytest.raises(RuntimeError, match="Unpicklable: as text"):
         list(run_in_processes(raise_unpicklable, range(1), workers=1))
+
+
+def test_process_that_says_nothing_for_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SILENCE_SECONDS", 0.2)
+    with pytest.warns(UserWarning, match=r"no news for .* process \d+ at task 0.*kill -9 \d+"):
+        assert list(run_in_processes(dawdle, range(1), workers=1)) == [(0, 0)]
 
 
 def test_closing_ends_the_processes() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 import pixstore
 from faults import kill, order, rot, syscalls
@@ -32,6 +33,7 @@ MODEL_STEPS, MODEL_SEEDS = 60, 4
 MOST_ROT_TRIALS, MOST_KILLS = 60, 40
 SYNC_TRIALS = 6
 READERS, ROUNDS = 3, 2000
+FORKED_ROWS = 400
 
 
 def by_order(engine: str, op: str, plant: Plant) -> list[str]:
@@ -158,6 +160,34 @@ def _read_in_forks(path: Path, plant: Plant) -> list[str]:
                 os._exit(wrong)
     statuses = [os.waitpid(each, 0)[1] for each in readers]
     return [f"{sum(map(bool, statuses))} of {READERS} children read other bytes"] if any(statuses) else []
+
+
+def by_ending_forks(engine: str, _: str, plant: Plant) -> list[str]:
+    """Fork while a shard is written; let the child end after the parent has written more, and look at every pixel."""
+    with working_folder() as folder:
+        reply = run_forked(_write_over_a_fork, folder / "store", engine, plant)
+        return [] if reply.is_whole and not reply.value else [str(reply.value or reply).strip().splitlines()[-1]]
+
+
+def _write_over_a_fork(path: Path, engine: str, plant: Plant) -> list[str]:
+    plant()
+    images = np.random.default_rng(0).integers(0, 256, (FORKED_ROWS, 64, 64, 3), dtype=np.uint8)
+    reading, writing = os.pipe()
+    with Writer(path, engine=engine, durability="process", threads=1) as writer:
+        writer.add_batch(images[: FORKED_ROWS // 2])
+        child = os.fork()
+        if not child:
+            try:
+                os.close(writing)
+                os.read(reading, 1)
+                # The end of a process closes what its library has open.
+                writer._roller._builder._writer._file.close()  # type: ignore[union-attr]
+            finally:
+                os._exit(0)
+        writer.add_batch(images[FORKED_ROWS // 2 :])
+        os.close(writing)
+        os.waitpid(child, 0)
+    return [str(each) for each in pixstore.verify(path).findings]
 
 
 def by_links(engine: str, _: str, plant: Plant) -> list[str]:

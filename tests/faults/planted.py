@@ -11,6 +11,7 @@ from faults import plants
 from faults.catching import (
     Plant,
     by_compacting_damage,
+    by_ending_forks,
     by_eye,
     by_failed_sync,
     by_forks,
@@ -77,6 +78,7 @@ PLANTED: dict[str, tuple[Plant, Sequence[Trap]]] = {
     "follow links out of the file": (plants.follow_links_out_of_the_file, [Trap(by_links, "hdf5")]),
     "never grow the map": (plants.never_grow_the_map, [Trap(by_model, "lmdb")]),
     "share a handle over fork": (plants.share_a_handle_over_fork, [Trap(by_forks, "packed")]),
+    "write from forked children": (plants.write_from_forked_children, [Trap(by_ending_forks, "hdf5")]),
     "take no lock": (plants.take_no_lock, [Trap(by_model, "packed")]),
     "lose a column": (plants.lose_a_column, [Trap(by_model, "files")]),
     "delete one more row": (plants.delete_one_more, [Trap(by_eye, "packed", "delete"), Trap(by_model, "lmdb")]),

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pixstore import builder, codec, disk, manifest, shard, store, updates, writer
-from pixstore.engines import files, hdf5
+from pixstore.engines import files, hdf5, hdf5_file
 from pixstore.engines import lmdb as lmdb_engine
 from pixstore.errors import StoreFullError
 from pixstore.jobs import coordinate
@@ -245,6 +245,11 @@ def share_a_handle_over_fork() -> None:
         return found
 
     put(codec, "fetch", fetch)
+
+
+def write_from_forked_children() -> None:
+    """What HDF5 writes in a forked child goes into the parent's open shard."""
+    put(hdf5_file.LastingFile, "_writes", property(lambda self: self._refusal is None))
 
 
 def follow_links_out_of_the_file() -> None:

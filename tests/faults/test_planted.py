@@ -9,7 +9,7 @@ from faults.planted import PLANTED, Trap
 from faults.stage import nothing
 from faults.tracing import STRACE
 
-QUICK = {"order", "links", "forks", "gc", "resume", "compacting damage", "rot"}
+QUICK = {"order", "links", "forks", "ending forks", "gc", "resume", "compacting damage", "rot"}
 CHOSEN = [
     (name, next(trap for trap in traps if trap.name in QUICK)) for name, (_, traps) in PLANTED.items() if {t.name for t in traps} & QUICK
 ]

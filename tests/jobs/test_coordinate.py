@@ -12,7 +12,7 @@ import pytest
 import pixstore
 from pixstore import executors, manifest
 from pixstore.errors import DestinationExistsError, InvalidInputError, JobMismatchError, RecordError, StoreBusyError, StoreFullError
-from pixstore.jobs import coordinate
+from pixstore.jobs import coordinate, ledger
 from pixstore.jobs.coordinate import Outcome, Terms, run_job, unfinished_at
 from pixstore.jobs.job import Job, RangeResult, Task
 from pixstore.jobs.plan import make_plan
@@ -124,8 +124,8 @@ def test_job_stopped_before_anything_was_done_leaves_nothing(job: Job) -> None:
 def test_leftovers_of_a_dead_attempt_go_when_it_goes_on(job: Job) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(job, progress=stop_after(4, KeyboardInterrupt()))
-    (job.destination / "shards" / "0123.partial").mkdir()
-    (job.destination / "shards" / "4567.bin").write_bytes(b"x")
+    (job.destination / "shards" / "0123456789abcdef.partial").mkdir()
+    (job.destination / "shards" / "00000000000000aa.bin").write_bytes(b"x")
     run(job)
     assert_whole(job)
 
@@ -237,4 +237,85 @@ def test_error_of_one_range_stops_the_others(job: Job, monkeypatch: pytest.Monke
     assert not executors.is_stopped() and manifest.load(job.destination).is_unfinished
     monkeypatch.setattr(coordinate, "convert_range", real)
     run(job)
+    assert_whole(job)
+
+
+def test_store_that_another_process_finished_meanwhile_stays(job: Job, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = coordinate.take_store
+
+    def slow(path: Path, *, durable: bool) -> WriterLock:
+        monkeypatch.setattr(coordinate, "take_store", real)
+        run(job)
+        return real(path, durable=durable)
+
+    monkeypatch.setattr(coordinate, "take_store", slow)
+    with pytest.raises(DestinationExistsError, match="a pixstore store is there"):
+        run(job)
+    assert_whole(job)
+
+
+def test_interrupt_after_the_last_commit_keeps_the_store(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coordinate, "COMMIT_SECONDS", 1e9)
+    real = manifest.commit
+
+    def commit(store: Path, made: manifest.Manifest) -> None:
+        real(store, made)
+        if not made.is_unfinished:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "commit", commit)
+    with pytest.raises(KeyboardInterrupt):
+        run(job)
+    assert_whole(job)
+
+
+def test_what_others_put_into_the_destination_outlives_a_failure(job: Job) -> None:
+    def report(done: int, total: int, size: int) -> None:
+        (job.destination / "notes.txt").write_text("somebody's")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(job, progress=report)
+    assert [each.name for each in job.destination.iterdir()] == ["notes.txt"]
+
+
+def test_same_limit_of_bad_samples_holds_when_it_goes_on(job: Job, photos: Path) -> None:
+    plan = make_plan(job.dataset)
+    (photos / job.dataset.keys[11].as_py()).write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(RecordError, match="more than the 0 that may be"):
+            run_job(job, plan, FACTS, dataclasses.replace(TERMS, workers=1, most_bad=0))
+        assert manifest.load(job.destination).is_unfinished and manifest.load(job.destination).rows == 11
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_file_of_many_records_that_changes_meanwhile_ends_the_job(tmp_path: Path, make_job: MakeJob, is_late: bool) -> None:
+    (tmp_path / "cifar").mkdir()
+    for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+        (tmp_path / "cifar" / name).write_bytes(bytes(4 * 3073))
+    job = make_job(tmp_path / "cifar", shard_bytes=4 * 3073)
+    committed: list[int] = []
+
+    def report(done: int, total: int, size: int) -> None:
+        if done >= (24 if is_late else 8) and not committed:
+            committed.append(manifest.load(job.destination).rows)
+            (tmp_path / "cifar" / "data_batch_5.bin").write_bytes(bytes([1]) * 4 * 3073)
+
+    with pytest.raises(JobMismatchError, match=r"the source changed while it was converted \(.*data_batch_5\.bin\)"):
+        run_job(job, make_plan(job.dataset, origin=tmp_path / "cifar"), FACTS, dataclasses.replace(TERMS, workers=1, progress=report))
+    if committed[0]:
+        assert (manifest.load(job.destination).is_unfinished, manifest.load(job.destination).rows) == (True, committed[0])
+
+
+@pytest.mark.parametrize("durability", ["power", "process"])
+def test_committed_shards_that_were_damaged_are_made_again(job: Job, durability: str) -> None:
+    job = dataclasses.replace(job, durability=durability)
+    with pytest.raises(KeyboardInterrupt):
+        run(job, progress=stop_after(6, KeyboardInterrupt()))
+    torn, gone, *_ = manifest.load(job.destination).shards
+    assert torn.pixels is not None
+    (job.destination / "shards" / torn.table.name).write_bytes(b"")
+    (job.destination / "shards" / gone.table.name).unlink()
+    outcome = run(job)
+    assert outcome.state.samples == 12 and "damaged shards, whose samples were converted again: 2" in str(outcome.remarks[0])
     assert_whole(job)

@@ -60,3 +60,16 @@ def test_first_is_the_first_in_the_order_of_conversion(photos: Path, make_job: M
     job = make_job(photos)
     orders = {tuple(found(job, f"shuffle:{seed}")) for seed in range(8)}
     assert orders == {(("cat/zz.png", "cat/00.png"),), (("cat/00.png", "cat/zz.png"),)}
+
+
+def test_pixels_of_another_shape_are_another_image(tmp_path: Path, make_job: MakeJob) -> None:
+    with pixstore.Writer(tmp_path / "s", durability="process") as writer:
+        for key, shape in (
+            ("wide", (10, 20, 3)),
+            ("tall", (20, 10, 3)),
+            ("grey", (300, 2)),
+            ("wide-2", (10, 20, 3)),
+            ("tall-2", (20, 10, 3)),
+        ):
+            writer.add(np.zeros(shape, np.uint8), key=key)
+    assert found(make_job(tmp_path / "s")) == [("wide-2", "wide"), ("tall-2", "tall")]

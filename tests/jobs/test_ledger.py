@@ -43,7 +43,7 @@ def test_every_commit_is_the_same_version_with_shards_in_order(photos: Path, mak
         assert ledger.has_news
         ledger.commit()
         found = manifest.load(job.destination)
-        assert found.version == 1 and found.parent is None and found.is_unfinished and not ledger.has_news and ledger.has_committed
+        assert found.version == 1 and found.parent is None and found.is_unfinished and not ledger.has_news
         keys = job.dataset.keys.to_pylist()
         assert pixstore.open(job.destination).keys.to_pylist() == [key for first, last in ledger.done for key in keys[first:last]]
     assert found.job is not None and found.job.ranges == ((0, 4, 1), (4, 8, 1), (8, 12, 1)) and found.job.samples == 12
@@ -81,3 +81,43 @@ def test_list_of_bad_samples_that_was_changed_is_refused(photos: Path, make_job:
     (job.destination / BAD).unlink()
     with pytest.raises(JobMismatchError, match=r"bad\.csv lists 0 samples of those done, the store says 1"):
         Ledger.of_unfinished(job, manifest.load(job.destination), plan.keys)
+
+
+def test_interrupt_leaves_a_range_noted_or_not_at_all(photos: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job(photos)
+    plan = make_plan(job.dataset)
+    (photos / job.dataset.keys[0].as_py()).unlink()
+    ledger = begun(job, plan)
+    result = converted(job, plan, 0, 4)
+    before = ledger.state
+    for name in ("summed", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"pixstore.jobs.ledger.{name}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                ledger.add(result)
+        assert (ledger.done, ledger.bad_rows, ledger.state) == ([], [], before)
+    ledger.add(result)
+    assert (ledger.done, len(ledger.bad_rows), ledger.state.bad, ledger.state.samples) == ([(0, 4)], 1, 1, 3)
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ranges_of_damaged_shards_are_dropped_with_their_counts(photos: Path, make_job: MakeJob) -> None:
+    job = make_job(photos)
+    plan = make_plan(job.dataset)
+    for row in (1, 9):
+        (photos / job.dataset.keys[row].as_py()).unlink()
+    ledger = begun(job, plan)
+    for start, stop in ((0, 4), (4, 8), (8, 12)):
+        ledger.add(converted(job, plan, start, stop))
+    kept = converted(job, plan, 4, 8)
+    ledger.commit()
+    again = Ledger.of_unfinished(job, manifest.load(job.destination), plan.keys)
+    again.drop(set(), plan.keys, plan.bytes)
+    assert again.state == ledger.state and again.remarks == []
+    damaged = {each.shards[0].id for start, each in ledger._results.items() if start != 4}
+    again.drop(damaged, plan.keys, plan.bytes)
+    assert again.done == [(4, 8)] and again.bad_rows == [] and (again.state.samples, again.state.bad) == (4, 0)
+    assert 0 <= again.state.bytes_in <= kept.bytes_in and "damaged shards" in str(again.remarks[0]) and again.remarks[0].count == 2

@@ -24,10 +24,15 @@ def test_what_a_dead_attempt_left_goes_and_every_kept_version_stays(tmp_path: Pa
     with pixstore.Writer(store, mode="w", durability="process") as writer:
         writer.add(np.ones((2, 2), np.uint8), key="z", label=1)
     before = names(store)
-    for place in ("shards/aa.partial/aa.bin", "shards/bb.files/image/00000/x.png"):
+    for place in ("shards/aaaaaaaaaaaaaaaa.partial/x.bin", "shards/bbbbbbbbbbbbbbbb.files/image/00000/x.png"):
         (store / place).parent.mkdir(parents=True)
         (store / place).write_bytes(b"x")
-    for place in ("shards/cc.arrow", "shards/cc.bin", "manifest.json.99.partial", "versions/00000009.json.99.partial"):
+    for place in (
+        "shards/cccccccccccccccc.arrow",
+        "shards/cccccccccccccccc.bin",
+        "manifest.json.99.partial",
+        "versions/00000009.json.99.partial",
+    ):
         (store / place).write_bytes(b"x")
     remove_leftovers(store)
     assert names(store) == before
@@ -36,7 +41,18 @@ def test_what_a_dead_attempt_left_goes_and_every_kept_version_stays(tmp_path: Pa
 
 
 def test_where_nothing_was_committed_nothing_stays(tmp_path: Path) -> None:
-    (tmp_path / "shards" / "aa.partial").mkdir(parents=True)
+    (tmp_path / "shards" / "aaaaaaaaaaaaaaaa.partial").mkdir(parents=True)
     (tmp_path / "versions").mkdir()
     remove_leftovers(tmp_path)
     assert names(tmp_path) == {"shards", "versions"}
+
+
+def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for place in ("photos.partial", "shards/photo.png", "shards/0123.arrow", "elsewhere/00000001.json.7.partial"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(b"somebody's")
+    (tmp_path / "versions").symlink_to("elsewhere")
+    before = names(tmp_path)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == before

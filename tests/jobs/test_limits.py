@@ -17,6 +17,8 @@ from pixstore.jobs.limits import DEFAULT, FEW, most_bad
         ("1%", 500, FEW),
         ("0.5%", 1_000_000, 5000),
         ("100%", 3000, 3000),
+        ("0%", 10_000, 0),
+        ("0.0%", 10, 0),
         (DEFAULT, 20_000, 200),
         ("none", 5, None),
     ],

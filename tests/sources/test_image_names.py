@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixstore.sources.image_names import is_image_name, key_of, keys_below, name_of
+from pixstore.sources.image_names import images_among, is_image_name, key_of, keys_below, name_of
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_the_suffix_decides_what_is_an_image() -> None:
 def test_keys_of_a_folder_are_those_of_its_files(names: list[bytes]) -> None:
     found = [os.fsdecode(name) for name in names]
     assert keys_below("a/", found) == [key_of(f"a/{name}") for name in found]
+
+
+@given(st.lists(st.text(alphabet=".apngPNGjJ", min_size=1, max_size=9)))
+def test_many_names_are_told_as_each_alone(names: list[str]) -> None:
+    assert images_among(names) == [name for name in names if is_image_name(name)]

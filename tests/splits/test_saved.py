@@ -13,7 +13,7 @@ import pytest
 
 from pixstore.errors import CorruptStoreError, DestinationExistsError, InvalidInputError, PathNotFoundError, StoreBusyError
 from pixstore.lock import WriterLock
-from pixstore.manifest import load
+from pixstore.manifest import JobState, commit, load
 from pixstore.splits.parts import Assignment, assign
 from pixstore.splits.plan import Plan
 from pixstore.splits.saved import SavedSplit, facts_of, find_saved, names_in_store, save
@@ -34,6 +34,17 @@ def keep(name: str | Path, store: Path | None, plan: Plan = PLAN, *, anew: bool 
     assignment = assign(TABLE, plan)
     save(name, store, TABLE["key"], assignment, facts_of(plan, 1), replace=anew)
     return assignment
+
+
+def test_a_store_that_a_conversion_has_not_finished_takes_no_split(store: Path) -> None:
+    made = load(store)
+    commit(store, replace(made, job=JobState({}, rows=9, ranges=((0, 7, len(made.shards)),), samples=7)))
+    before = load(store)
+    with pytest.raises(InvalidInputError, match=r"not finished; run that `pixstore convert` again, then save the split"):
+        keep("halves", store)
+    assert load(store) == before and not (store / "splits").exists()
+    commit(store, made)
+    keep("halves", store)
 
 
 @pytest.mark.parametrize("suffix", [".arrow", ".csv"])

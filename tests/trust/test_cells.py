@@ -72,3 +72,13 @@ def test_a_column_of_nulls_counts_for_nothing() -> None:
 def test_a_type_that_no_column_has_is_refused() -> None:
     with pytest.raises(SchemaError, match="'when' is timestamp"):
         cell_hashes("when", pa.array([0], pa.timestamp("s")))
+
+
+def test_numbers_that_share_their_bytes_are_told_apart() -> None:
+    signed = cell_hashes("label", pa.array([-1, -(1 << 63), 5], pa.int64())).tolist()
+    unsigned = cell_hashes("label", pa.array([(1 << 64) - 1, 1 << 63, 5], pa.uint64())).tolist()
+    assert signed[2] == unsigned[2] and signed[0] != unsigned[0] and signed[1] != unsigned[1]
+    lists = [
+        cell_hashes("label", pa.array([[value]], pa.list_(kind)))[0] for value, kind in ((-1, pa.int64()), ((1 << 64) - 1, pa.uint64()))
+    ]
+    assert lists[0] != lists[1]

@@ -89,6 +89,13 @@ def test_a_process_that_dies_of_one_shard_leaves_the_others_tried(tmp_path: Path
     assert finding is not None and finding.rows == TRIED_ROWS and "does not survive it" in finding.reason and "SIGBUS" in finding.reason
 
 
+def test_the_limits_are_those_of_the_file_that_is_there(tmp_path: Path) -> None:
+    trial = trials(write(tmp_path / "s", "lmdb"), digested=False)[0]
+    assert trial.entry.pixels is not None
+    claimed = replace(trial, entry=replace(trial.entry, pixels=replace(trial.entry.pixels, bytes=(1 << 63) - 1)))
+    assert [each.finding for each in try_library(tmp_path / "s", [claimed])] == [None]
+
+
 def test_nothing_to_try_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subprocess.Popen", None)
     assert list(try_library(Path("/"), [])) == []

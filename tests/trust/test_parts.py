@@ -35,18 +35,42 @@ def test_the_damage_found_does_not_depend_on_the_parts(plain: Path, flip: Callab
     assert [row for each in results for row in each.damaged.tolist()] == [7]
 
 
+def grow(path: Path, size: int) -> None:
+    with open(path, "r+b") as file:
+        file.truncate(size)
+
+
 def test_large_shards_get_parts_for_every_worker_and_small_ones_one(plain: Path) -> None:
     made = manifest.load(plain)
     entry = made.shards[0]
     pixels = entry.pixels
     assert pixels is not None
+    grow(pixel_file(plain), 1 << 30)
+    table = replace(entry.table, bytes=1 << 20)
+    grow(plain / "shards" / table.name, 1 << 20)
     of = {
         (size, rows, workers): len(
-            tasks_of(plain, replace(entry, rows=rows, pixels=replace(pixels, bytes=size)), made.schema, share=1, seed=0, workers=workers)
+            tasks_of(
+                plain,
+                replace(entry, rows=rows, table=table, pixels=replace(pixels, bytes=size)),
+                made.schema,
+                share=1,
+                seed=0,
+                workers=workers,
+            )
         )
         for size, rows, workers in [(100, 12, 8), (1 << 30, 12, 2), (1 << 30, 12, 16), (40 << 20, 12, 16), (100, PART_ROWS * 3, 1)]
     }
     assert list(of.values()) == [1, 4, 16, 3, 3]
+
+
+def test_what_a_manifest_claims_beyond_its_files_is_no_work(plain: Path) -> None:
+    made = manifest.load(plain)
+    entry = made.shards[0]
+    assert entry.pixels is not None
+    claimed = replace(entry, rows=1 << 32, pixels=replace(entry.pixels, bytes=1 << 60, digests=None))
+    found = tasks_of(plain, claimed, made.schema, share=1, seed=0, workers=2)
+    assert len(found) == 1 and check_part(found[0]).findings
 
 
 def test_a_task_travels_to_another_process(plain: Path) -> None:

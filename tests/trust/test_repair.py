@@ -8,13 +8,17 @@ import random
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.trust.conftest import IMAGES, KEYS, pixel_file
 
 import pixstore
+import pixstore.trust.repair as repairing
+from pixstore import manifest
 from pixstore.errors import CorruptStoreError, DestinationExistsError, NotAStoreError
+from pixstore.lock import WriterLock
 from pixstore.trust.digest import dataset_digest
 
 Flip = Callable[[Path, int], None]
@@ -135,3 +139,61 @@ def test_where_nothing_can_be_saved_nothing_is_made(plain: Path, tmp_path: Path)
         pixstore.repair(plain, tmp_path / "out")
     with pytest.raises(NotAStoreError):
         pixstore.repair(tmp_path, tmp_path / "out")
+
+
+def lay(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"mine")
+    return path
+
+
+@pytest.mark.parametrize("name", ["shards/photo.jpg", "versions/notes.json", "splits/train.arrow", "shards/raw/1.png"])
+def test_a_folder_with_files_of_others_is_refused_whatever_its_folders_are_called(plain: Path, tmp_path: Path, name: str) -> None:
+    mine = lay(tmp_path / "out" / name)
+    (tmp_path / "out/shards").mkdir(exist_ok=True)
+    with pytest.raises(DestinationExistsError):
+        pixstore.repair(plain, tmp_path / "out")
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_linked_folder_of_shards_is_refused_and_not_followed(plain: Path, tmp_path: Path) -> None:
+    mine = lay(tmp_path / "elsewhere/0123456789abcdef.bin")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/shards").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DestinationExistsError):
+        pixstore.repair(plain, tmp_path / "out")
+    assert mine.read_bytes() == b"mine"
+
+
+def test_an_interrupted_repair_leaves_what_others_put_there_meanwhile(plain: Path, tmp_path: Path) -> None:
+    def interrupt(*_: int) -> None:
+        lay(tmp_path / "out/notes.txt")
+        lay(tmp_path / "out/shards/notes.txt")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pixstore.repair(plain, tmp_path / "out", progress=interrupt)
+    assert sorted(content(tmp_path / "out")) == ["notes.txt", "shards/notes.txt"]
+
+
+def test_a_store_finished_before_the_lock_was_ours_is_kept(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = repairing.take_store
+
+    def late(place: Path, *, durable: bool) -> WriterLock:
+        with pixstore.Writer(place, durability="process") as writer:
+            writer.add(IMAGES[0], key="other")
+        return taken(place, durable=durable)
+
+    monkeypatch.setattr(repairing, "take_store", late)
+    with pytest.raises(DestinationExistsError, match="already there"):
+        pixstore.repair(plain, tmp_path / "out")
+    assert pixstore.open(tmp_path / "out").keys.to_pylist() == ["other"] and pixstore.verify(tmp_path / "out").ok
+
+
+def test_what_a_conversion_had_yet_to_write_is_told(plain: Path, tmp_path: Path) -> None:
+    made = manifest.load(plain)
+    job = manifest.JobState({"source": "photos"}, 20, ((0, 12, 1),), samples=12)
+    manifest.commit(plain, replace(made, job=job))
+    report = pixstore.repair(plain, tmp_path / "out")
+    assert report.samples == 12 and not report.lost and not report.is_whole
+    assert "not finished: 12 of 20 samples" in report.notes[0]

@@ -18,7 +18,7 @@ from pixstore.keys import write_keys
 from pixstore.manifest import ShardEntry
 from pixstore.schema import KEY, Format
 from pixstore.shard import RecordColumns, digested, write_table
-from pixstore.trust.structure import check_keys, check_places, check_sizes, open_table
+from pixstore.trust.structure import bytes_there, check_keys, check_places, check_sizes, open_table
 
 Flip = Callable[[Path, int], None]
 
@@ -64,6 +64,13 @@ def test_files_that_are_gone_cut_or_longer_are_told_apart(plain: Path) -> None:
         assert [(each.kind, each.offset) for each in check_sizes(plain, entry)] == [(kind, offset)]
     path.unlink()
     assert [(each.kind, each.rows) for each in check_sizes(plain, entry)] == [("missing", 12)]
+
+
+def test_a_file_counts_with_what_is_there_of_what_is_stated(plain: Path) -> None:
+    file = digested(pixel_file(plain))
+    assert bytes_there(plain, file) == file.bytes == bytes_there(plain, replace(file, bytes=1 << 60))
+    assert bytes_there(plain, replace(file, bytes=7)) == 7
+    assert [bytes_there(plain, each) for each in (None, replace(file, bytes=None), replace(file, name="gone"))] == [0, 0, 0]
 
 
 def test_a_table_opens_without_the_shards_other_files_and_not_with_a_wrong_byte(plain: Path, flip: Flip) -> None:

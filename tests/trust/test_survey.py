@@ -117,3 +117,15 @@ def test_a_damaged_split_is_found(plain: Path, flip: Flip) -> None:
     assert [(each.kind, each.file) for each in check_splits(survey(plain))] == [("split", f"splits/{file.name}")]
     file.unlink()
     assert [each.kind for each in check_splits(survey(plain))] == ["missing"]
+
+
+def test_a_tagged_version_that_is_gone_is_found(store: Path) -> None:
+    (store / "versions/00000002.json").unlink()
+    found = survey(store)
+    assert [(each.kind, each.file) for each in found.findings] == [("missing", "versions/00000002.json")]
+    assert "'good'" in found.findings[0].reason and not found.leftovers
+
+
+def test_a_tagged_version_that_is_damaged_is_told_once(store: Path, flip: Flip) -> None:
+    flip(store / "versions/00000002.json", 100)
+    assert [each.kind for each in survey(store).findings] == ["version"]

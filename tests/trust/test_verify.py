@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from tests.trust.conftest import IMAGES, pixel_file
+from tests.trust.conftest import IMAGES, KEYS, pixel_file
 
 import pixstore
+from pixstore import manifest
+from pixstore.codec import hash_bytes
 from pixstore.trust.findings import VerifyReport
 
 FAULTS = 15
@@ -151,3 +155,37 @@ def test_a_shard_of_many_tiles_is_checked_in_parts(tmp_path: Path, flip: Callabl
     assert [(each.kind, each.offset, each.keys) for each in report.findings] == [
         ("record", 16 * 999_000, ("00000016",)), ("pixels", 16 << 20, ()),
     ]  # fmt: skip
+
+
+def sign(store: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the manifest, with a digest that fits, as whoever makes a hostile store makes it."""
+    value = json.loads((store / "manifest.json").read_bytes())
+    del value["digest"]
+    change(value)
+    text = json.dumps(value, separators=(",", ":"))[:-1].encode()
+    for path in (store / "manifest.json", store / "versions/00000001.json"):
+        path.write_bytes(text + f'{manifest.DIGEST}{hash_bytes(text):016x}"}}\n'.encode())
+
+
+def test_a_manifest_that_leaves_pixels_unproven_is_found(plain: Path) -> None:
+    sign(plain, lambda value: value["shards"][0]["pixels"].update(digests=[]))
+    report = check(plain)
+    assert not report.ok and "0 digests" in report.findings[0].reason
+
+
+def test_bytes_that_are_claimed_and_not_there_are_found_at_once(plain: Path) -> None:
+    sign(plain, lambda value: value["shards"][0]["pixels"].update(bytes=1 << 60, digests=None))
+    assert "size" in {each.kind for each in check(plain).findings}
+
+
+def test_a_file_of_which_others_borrow_is_told_not_to_be_proven_as_a_whole(plain: Path) -> None:
+    name = pixel_file(plain).name
+    with pixstore.Writer(plain, mode="a", durability="process") as writer:
+        for key in KEYS:
+            writer.update(key, label=100)
+    assert not check(plain).notes
+    pixstore.Store(plain).gc(keep=1)
+    report = check(plain)
+    assert report.ok and report.notes == (
+        f"shards/{name} holds records of other shards alone: these are proven, the bytes between records are not",
+    )

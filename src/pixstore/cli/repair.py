@@ -26,7 +26,7 @@ def run(
     pixstore repair photos.pixstore saved.pixstore
 
     A sample is proven where its table and each of its images have the checksums they were written with. Ends with status 1 where
-    samples are lost.
+    samples are lost, or where the conversion into STORE was not finished.
     """
     output = Output(json, quiet)
     with Meter("saving", quiet=quiet) as meter:

@@ -3,6 +3,9 @@
 HDF5 writes part of a file when it closes it. Where the system refuses that, the file stays half closed within the library, and closing
 another one later ends the process. So the library is told that every write went well, what follows a refused one is dropped, and who
 writes the shard asks afterwards whether it is whole.
+
+A process that was forked meanwhile closes the file too, when it ends. What its library would write then is older than what is there, so
+none but the process that made the file writes to it.
 """
 
 from __future__ import annotations
@@ -19,18 +22,23 @@ class LastingFile(io.RawIOBase):
         self._descriptor = descriptor
         self._place = 0
         self._refusal: OSError | None = None
+        self._owner = os.getpid()
 
     def require_whole(self) -> None:
         """Raise the error with which the system refused to write something, if it did."""
         if self._refusal is not None:
             raise self._refusal
 
+    @property
+    def _writes(self) -> bool:
+        return self._refusal is None and os.getpid() == self._owner
+
     def write(self, data: Any) -> int:
-        """Write all of it at the current place, unless something was refused before."""
+        """Write all of it at the current place, unless something was refused before or this is another process."""
         view = memoryview(data).cast("B")
         done = 0
         try:
-            while done < len(view) and self._refusal is None:
+            while done < len(view) and self._writes:
                 done += os.pwrite(self._descriptor, view[done:], self._place + done)
         except OSError as error:
             self._refusal = error
@@ -38,10 +46,10 @@ class LastingFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Make the file this long, unless something was refused before."""
+        """Make the file this long, unless something was refused before or this is another process."""
         length = self._place if size is None else size
         try:
-            if self._refusal is None:
+            if self._writes:
                 os.ftruncate(self._descriptor, length)
         except OSError as error:
             self._refusal = error

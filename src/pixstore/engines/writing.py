@@ -72,7 +72,9 @@ class GuardedWriter(ShardWriter):
             self._close()
         with suppress(OSError):
             self._let_go()
-        remove(self.path)
+        # What cannot be removed is left to gc: it must not hide the error that brought us here.
+        with suppress(OSError):
+            remove(self.path)
 
     @contextmanager
     def _guarded(self, size: int = 0) -> Iterator[None]:

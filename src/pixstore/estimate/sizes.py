@@ -16,11 +16,11 @@ from pixstore.builder import MOST_SHARD_ROWS
 from pixstore.engine import Engine, PlannedBytes, PlannedShard
 from pixstore.incoming import ABSENT
 from pixstore.keys import HEADER_BYTES, are_counted, counted_keys
-from pixstore.manifest import JobState, Manifest, ShardEntry, ShardFile, serialise
+from pixstore.manifest import TILE_BYTES, JobState, Manifest, ShardEntry, ShardFile, serialise
 from pixstore.record_table import FOLDER, MOST_SMALL
 from pixstore.rows import Indices
 from pixstore.schema import KEY, Field, Format, Schema
-from pixstore.shard import TILE_BYTES, RecordColumns, write_table
+from pixstore.shard import RecordColumns, write_table
 from pixstore.store import shard_schema
 
 NAME = "0123456789abcdef"

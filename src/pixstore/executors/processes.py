@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -20,6 +21,8 @@ from pixstore.errors import WorkerDiedError
 MOST_DEATHS = 5
 """In a row, with no task finished between them."""
 PATIENCE_SECONDS = 5.0
+SILENCE_SECONDS = 60.0
+"""Without a finished task: from then on it is said who is at what, because a process that hangs says nothing itself."""
 
 
 def run_in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], *, workers: int) -> Iterator[tuple[int, Any]]:
@@ -91,7 +94,10 @@ class _Pool:
 
     def results(self) -> Iterator[tuple[int, Any]]:
         """Wait until a process says something or dies; yield the results there are."""
-        for pipe in wait(list(self.workers)):
+        ready = wait(list(self.workers), SILENCE_SECONDS)
+        if not ready:
+            warnings.warn(f"no news for {SILENCE_SECONDS:.0f} s from {self._silent()}", stacklevel=2)
+        for pipe in ready:
             assert isinstance(pipe, Connection)
             worker = self.workers[pipe]
             try:
@@ -109,6 +115,12 @@ class _Pool:
                 del self.workers[pipe]
                 worker.end()
             yield finished, result
+
+    def _silent(self) -> str:
+        """Return which process is at which task, and what to do where one hangs."""
+        known = [(each.process.pid, each.task[0]) for each in self.workers.values() if each.task is not None]
+        named = ", ".join(f"process {pid} at task {number}" for pid, number in known)
+        return f"{named}; where one hangs, end it (kill -9 {known[0][0] if known else 'PID'}): its task is then done by another"
 
     def _next_task(self) -> tuple[int, Any] | None:
         return self._again.popleft() if self._again else next(self._tasks, None)

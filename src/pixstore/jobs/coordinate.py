@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pixstore import executors
-from pixstore.disk import remove
-from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, JobMismatchError, RecordError, StoreBusyError
+from pixstore.belongings import remove_ours
+from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, JobMismatchError, PixstoreError, RecordError, StoreBusyError
 from pixstore.jobs import lists
 from pixstore.jobs.cut import cut, gaps, range_bytes
 from pixstore.jobs.duplicates import find_duplicates, without_duplicates
@@ -23,6 +23,7 @@ from pixstore.jobs.leftovers import remove_leftovers
 from pixstore.jobs.lists import Duplicate
 from pixstore.jobs.plan import Plan
 from pixstore.jobs.ranges import convert_range
+from pixstore.jobs.recheck import damaged_shards
 from pixstore.jobs.remarks import Remark
 from pixstore.manifest import JobState, Manifest, is_store, load
 from pixstore.mode import base_version, take_store
@@ -91,24 +92,29 @@ def run_job(job: Job, plan: Plan, facts: Mapping[str, Any], terms: Terms) -> Out
     created = not job.destination.exists()
     unfinished = _same_at(job.destination, facts, terms)
     lock = take_store(job.destination, durable=job.durability == "power")
-    ledger: Ledger | None = None
     try:
+        # Outside of what is tidied after an error: what another process has just made is its own.
         if _same_at(job.destination, facts, terms) != unfinished:
             raise StoreBusyError(f"{job.destination}: another process has just written to it; run the same again")
-        remove_leftovers(job.destination)
-        ledger = _begin(job, plan, facts, terms, unfinished)
-        resumed = ledger.state.samples
-        plan, duplicates = _deduplicated(job, plan, terms, ledger)
-        _run(job, plan, terms, ledger)
-        ledger.commit(complete=True)
-        remove_leftovers(job.destination)
-    except BaseException:
-        # The first error is the one to tell; what cannot be removed now is removed when the conversion goes on.
-        with suppress(OSError):
-            _tidy(job.destination, created and (ledger is None or not ledger.has_committed or not ledger.state.samples))
-        raise
+        try:
+            return _made(job, plan, facts, terms, unfinished)
+        except BaseException:
+            # The first error is the one to tell; what cannot be removed now is removed when the conversion goes on.
+            with suppress(OSError, PixstoreError):
+                _tidy(job.destination, created)
+            raise
     finally:
         lock.release()
+
+
+def _made(job: Job, plan: Plan, facts: Mapping[str, Any], terms: Terms, unfinished: Manifest | None) -> Outcome:
+    remove_leftovers(job.destination)
+    ledger = _begin(job, plan, facts, terms, unfinished)
+    resumed = ledger.state.samples
+    plan, duplicates = _deduplicated(job, plan, terms, ledger)
+    _run(job, plan, terms, ledger)
+    _commit(job, plan, ledger, complete=True)
+    remove_leftovers(job.destination)
     return Outcome(ledger.state, sorted(ledger.bad_rows, key=lambda each: each.row), duplicates, resumed, ledger.remarks)
 
 
@@ -127,7 +133,20 @@ def _begin(job: Job, plan: Plan, facts: Mapping[str, Any], terms: Terms, unfinis
         return ledger
     if unfinished.job is not None and unfinished.job.ranges and terms.dedup:
         plan = without_duplicates(plan, _listed_before(job.destination, unfinished.job))
-    return Ledger.of_unfinished(job, unfinished, plan.keys)
+    ledger = Ledger.of_unfinished(job, unfinished, plan.keys)
+    damaged = damaged_shards(job.destination, unfinished, on=terms.on, workers=terms.crew(len(unfinished.shards)))
+    ledger.drop(damaged, plan.keys, plan.bytes)
+    return ledger
+
+
+def _commit(job: Job, plan: Plan, ledger: Ledger, *, complete: bool = False) -> None:
+    """Commit what is done, unless it may be of two states of the source."""
+    if (path := plan.containers.changed()) is not None:
+        raise JobMismatchError(
+            f"{job.destination}: the source changed while it was converted ({path}), so what was read of it since then was thrown away;"
+            " remove the destination and convert anew, or put the file back"
+        )
+    ledger.commit(complete=complete)
 
 
 def _deduplicated(job: Job, plan: Plan, terms: Terms, ledger: Ledger) -> tuple[Plan, list[Duplicate]]:
@@ -156,6 +175,8 @@ def _listed_before(place: Path, state: JobState) -> list[Duplicate]:
 
 
 def _run(job: Job, plan: Plan, terms: Terms, ledger: Ledger) -> None:
+    # Those listed by an earlier run count too.
+    _require_few_bad(job, ledger, terms)
     weights = plan.weights
     most = range_bytes(int(weights.sum()), job.shard_bytes, terms.workers)
     ranges = [each for start, stop in gaps(ledger.done, len(plan)) for each in cut(weights, start, stop, most)]
@@ -164,12 +185,12 @@ def _run(job: Job, plan: Plan, terms: Terms, ledger: Ledger) -> None:
     report(ledger.rows_done, len(plan), ledger.state.bytes_in)
     committed = time.monotonic()
     results: Any = executors.run(functools.partial(convert_range, job), tasks, on=terms.on, workers=terms.crew(len(ranges)))
-    with closing(results), _keeping_what_is_done(job, ledger, len(plan)):
+    with closing(results), _keeping_what_is_done(job, plan, ledger):
         for _, result in results:
             ledger.add(result)
             _require_few_bad(job, ledger, terms)
             if time.monotonic() - committed >= COMMIT_SECONDS:
-                ledger.commit()
+                _commit(job, plan, ledger)
                 committed = time.monotonic()
             report(ledger.rows_done, len(plan), ledger.state.bytes_in)
         if not ledger.state.samples:
@@ -181,15 +202,15 @@ def _silent(done: int, total: int, size: int) -> None:
 
 
 @contextmanager
-def _keeping_what_is_done(job: Job, ledger: Ledger, count: int) -> Iterator[None]:
+def _keeping_what_is_done(job: Job, plan: Plan, ledger: Ledger) -> Iterator[None]:
     """Commit what is finished where somebody stops the job, or a bad sample does; not after a failure of the disk."""
     try:
         yield
     except (KeyboardInterrupt, RecordError) as error:
         if ledger.state.samples:
             if ledger.has_news:
-                ledger.commit()
-            error.add_note(f"{job.destination}: {ledger.rows_done:,} of {count:,} samples are done; run the same again to go on")
+                _commit(job, plan, ledger)
+            error.add_note(f"{job.destination}: {ledger.rows_done:,} of {len(plan):,} samples are done; run the same again to go on")
         raise
 
 
@@ -206,8 +227,11 @@ def _none_readable(count: int) -> str:
     return "the only image cannot be read" if count == 1 else f"not one of {count:,} images can be read"
 
 
-def _tidy(place: Path, is_nothing: bool) -> None:
-    if is_nothing:
-        remove(place)
+def _tidy(place: Path, created: bool) -> None:
+    """Remove what is of no use: everything where this run began it and no sample is in it, as it lies there; the lock is held."""
+    found = load(place) if is_store(place) else None
+    is_nothing = found is None or (found.is_unfinished and not found.rows)
+    if created and is_nothing:
+        remove_ours(place)
     else:
         remove_leftovers(place)

@@ -41,25 +41,29 @@ def _hashes(job: Job, rows: Indices) -> Hashes:
     found = np.zeros((len(rows), len(SEEDS)), np.uint64)
     readable = np.ones(len(rows), bool)
     for name in job.schema.field_names:
-        stored, present, unread = _stored(job.dataset, name, rows, job.encoding.threads)
+        stored, layouts, present, unread = _stored(job.dataset, name, rows, job.encoding.threads)
         readable[unread] = False
         each = np.zeros_like(found)
         slices = joined(stored)
         for place, seed in enumerate(SEEDS):
-            each[present, place] = codec.checksums(slices, np.full(len(slices), seed, np.uint64), threads=job.encoding.threads)
+            seeds = np.array([codec.hash_bytes(f"{seed} {layout}".encode()) for layout in layouts], np.uint64)
+            each[present, place] = codec.checksums(slices, seeds, threads=job.encoding.threads)
         # What a field adds depends on its place, so that image and mask exchanged are another sample.
         found = found * np.uint64(0x9E3779B97F4A7C15) + each + np.uint64(1)
     found[~readable] = 0
     return found
 
 
-def _stored(dataset: Dataset, name: str, rows: Indices, threads: int | None) -> tuple[list[bytes], Indices, Indices]:
-    """Return the bytes of those rows that have this field, the places of these, and the places of those that cannot be read."""
+def _stored(dataset: Dataset, name: str, rows: Indices, threads: int | None) -> tuple[list[bytes], list[str], Indices, Indices]:
+    """Return bytes and layout of those rows that have this field, the places of these, and the places of those that cannot be read."""
     found = find(dataset, name, rows, None)
     if found.records is None:
-        return [], found.present, found.lost
+        return [], [], found.present, found.lost
     buffers, good, _ = codec.fetch_masked(found.records, threads=threads, io="pread")
-    return buffers, found.present, np.concatenate([found.lost, found.present[~good]])
+    # The bytes of raw pixels do not say how wide an image is; those of all other formats do.
+    layouts = [f"{each.shape} {each.dtype}" if (each.codec or "").startswith("raw") else "" for each in found.records.formats]
+    each_layout = [layouts[number] for number in found.records.format.tolist()]
+    return buffers, each_layout, found.present, np.concatenate([found.lost, found.present[~good]])
 
 
 def find_duplicates(job: Job, plan: Plan, *, on: str, workers: int | None, range_bytes: int) -> tuple[Indices, list[Duplicate]]:
@@ -99,10 +103,10 @@ def _confirmed(job: Job, plan: Plan, hashes: Hashes) -> Iterator[tuple[int, int]
 def _are_alike(job: Job, name: str, later: Indices, earlier: Indices) -> NDArray[np.bool_]:
     both = []
     for rows in (later, earlier):
-        stored, present, _ = _stored(job.dataset, name, rows, job.encoding.threads)
-        whole: list[bytes | None] = [None] * len(rows)
-        for place, data in zip(present.tolist(), stored, strict=True):
-            whole[place] = data
+        stored, layouts, present, _ = _stored(job.dataset, name, rows, job.encoding.threads)
+        whole: list[tuple[bytes, str] | None] = [None] * len(rows)
+        for place, data, layout in zip(present.tolist(), stored, layouts, strict=True):
+            whole[place] = (data, layout)
         both.append(whole)
     return np.array([one == two for one, two in zip(*both, strict=True)], bool)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pixstore import codec
 from pixstore.dataset import Dataset
 from pixstore.errors import JobMismatchError
 from pixstore.jobs.job import Files
-from pixstore.manifest import serialise
+from pixstore.manifest import Manifest, serialise
 from pixstore.trust.cells import cell_hashes
 
 WORDS = {
@@ -26,10 +27,32 @@ WORDS = {
     "sizes": "sizes of the source's files",
     "times": "times of change of the source's files",
     "newest": "newest change in the source",
-    "version": "version of the source",
     "manifest": "content of the source",
 }
 SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Containers:
+    """Files that hold many records, with size in bytes and time of the last change in ns; -1 for one that could not be looked at."""
+
+    paths: tuple[str, ...] = ()
+    size: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    mtime: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @classmethod
+    def at(cls, paths: Sequence[str]) -> Containers:
+        """Return these files as they are now."""
+        size, mtime, _ = codec.stat_files(paths)
+        return cls(tuple(paths), size, mtime)
+
+    def changed(self) -> str | None:
+        """Return one of the files that is not any more as it was, None where all are."""
+        if not self.paths:
+            return None
+        now = Containers.at(self.paths)
+        differing = np.flatnonzero((now.size != self.size) | (now.mtime != self.mtime))
+        return self.paths[differing[0]] if len(differing) else None
 
 
 def digest_of(values: NDArray[Any]) -> int:
@@ -40,27 +63,26 @@ def digest_of(values: NDArray[Any]) -> int:
 def source_facts(
     dataset: Dataset,
     keys: NDArray[np.uint64],
-    fields: Mapping[str, NDArray[np.int64]],
     files: Mapping[str, Files],
-    containers: Iterable[str],
-    origin: Path | None,
+    containers: Containers,
 ) -> dict[str, Any]:
-    """Return what tells the state of a source: samples, keys, columns, and size and mtime of its files or the manifest of its store."""
+    """Return what tells the state of a source: samples, keys, columns, and size and mtime of its files or the shards of its store."""
+    manifest = dataset.store_manifest
     columns = [cell_hashes(name, dataset.table[name]) for name in dataset.schema.columns.names]
     known: dict[str, Any] = {
-        "layout": dataset.origin,
+        "layout": dataset.origin if manifest is None else "pixstore store",
         "fields": list(dataset.schema.field_names),
         "samples": len(dataset),
         "keys": f"{digest_of(keys):016x}",
         "columns": {name: f"{digest_of(each):016x}" for name, each in zip(dataset.schema.columns.names, columns, strict=True)},
         "classes": {name: list(names) for name, names in dataset.schema.classes.items()},
     }
-    if (manifest := dataset.store_manifest) is not None:
-        return known | {"version": manifest.version, "manifest": f"{codec.hash_bytes(serialise(manifest)):016x}"}
-    if len(files) < len(fields):
-        found = sorted({*containers, *(() if origin is None or files else _files_at(origin))})
-        size, mtime, _ = codec.stat_files(found)
-        files = {**files, "": (size, mtime)}
+    if manifest is not None:
+        # Tags, saved splits and the number of the version change nothing of what is converted.
+        bare = Manifest(0, None, "", "", "power", manifest.schema, 0, manifest.shards)
+        return known | {"manifest": f"{codec.hash_bytes(serialise(bare)):016x}"}
+    if containers.paths:
+        files = {**files, "": (containers.size, containers.mtime)}
     sizes, times = (np.concatenate([each[part] for each in files.values()]) for part in (0, 1))
     return known | {
         "bytes": int(np.maximum(sizes, 0).sum()),
@@ -68,6 +90,18 @@ def source_facts(
         "newest": _as_time(int(times.max(initial=0))),
         "times": f"{digest_of(times):016x}",
     }
+
+
+def containers_of(
+    dataset: Dataset, fields: Mapping[str, NDArray[np.int64]], files: Mapping[str, Files], found: Iterable[str], origin: Path | None
+) -> Containers:
+    """Return the files that hold many records: those `found`, and all at `origin` where no samples have files of their own.
+
+    Those of a store are none: they never change.
+    """
+    if dataset.store_manifest is not None or len(files) == len(fields):
+        return Containers()
+    return Containers.at(sorted({*found, *(() if origin is None or files else _files_at(origin))}))
 
 
 def _files_at(path: Path) -> list[str]:

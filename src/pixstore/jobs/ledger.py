@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from pixstore import codec
 from pixstore.errors import BadRow, JobMismatchError
 from pixstore.jobs import lists
 from pixstore.jobs.job import Job, RangeResult
-from pixstore.jobs.remarks import Remark, summed
+from pixstore.jobs.remarks import SHOWN, Remark, summed
 from pixstore.manifest import JobState, Manifest, commit
 from pixstore.mode import stated_schema
 
@@ -49,16 +49,32 @@ class Ledger:
             shards = unfinished.shards[first : first + count]
             self._results[start] = RangeResult(start, stop, tuple(shards), sum(each.rows for each in shards), 0, ())
             first += count
-        listed = lists.read_bad(self._job.destination)
-        done = np.concatenate([keys[:0], *(keys[start:stop] for start, stop in self.done)])
-        is_done = np.isin(codec.hash_keys(pa.array([each.key for each in listed], pa.string())), done)
-        self.bad_rows = [each for each, known in zip(listed, is_done.tolist(), strict=True) if known]
+        self.bad_rows = self._of_ranges_done(lists.read_bad(self._job.destination), keys)
         self._committed = len(self._results)
         if len(self.bad_rows) != self.state.bad:
             raise JobMismatchError(
                 f"{self._job.destination}: {lists.BAD} lists {len(self.bad_rows)} samples of those done, the store says {self.state.bad};"
                 " it was changed: put it back, or remove the store and convert anew"
             )
+
+    def drop(self, damaged: Set[str], keys: NDArray[np.uint64], sizes: NDArray[np.int64]) -> None:
+        """Forget the ranges that have one of these shards: they are to be done again. `sizes` are the bytes of each sample of the plan."""
+        dropped = [each for each in self._results.values() if any(shard.id in damaged for shard in each.shards)]
+        if not dropped:
+            return
+        for each in dropped:
+            del self._results[each.start]
+        self.bad_rows = self._of_ranges_done(self.bad_rows, keys)
+        samples = self.state.samples - sum(each.samples for each in dropped)
+        bytes_in = max(0, self.state.bytes_in - sum(int(sizes[each.start : each.stop].sum()) for each in dropped)) if samples else 0
+        self.state = replace(self.state, samples=samples, bytes_in=bytes_in, bad=len(self.bad_rows))
+        first = tuple(sorted(damaged)[:SHOWN])
+        self.remarks = summed([*self.remarks, Remark("damaged shards, whose samples were converted again", len(damaged), first)])
+
+    def _of_ranges_done(self, listed: list[BadRow], keys: NDArray[np.uint64]) -> list[BadRow]:
+        done = np.concatenate([keys[:0], *(keys[start:stop] for start, stop in self.done)])
+        is_done = np.isin(codec.hash_keys(pa.array([each.key for each in listed], pa.string())), done)
+        return [each for each, known in zip(listed, is_done.tolist(), strict=True) if known]
 
     @property
     def done(self) -> list[tuple[int, int]]:
@@ -75,22 +91,19 @@ class Ledger:
         """Whether ranges were added since the last commit."""
         return self._committed != len(self._results)
 
-    @property
-    def has_committed(self) -> bool:
-        """Whether samples of a range are in a committed version."""
-        return self._committed > 0
-
     def add(self, result: RangeResult) -> None:
         """Note that a range is done."""
-        self._results[result.start] = result
-        self.bad_rows += result.bad_rows
-        self.remarks = summed([*self.remarks, *result.remarks])
-        self.state = replace(
+        remarks = summed([*self.remarks, *result.remarks])
+        state = replace(
             self.state,
             samples=self.state.samples + result.samples,
             bytes_in=self.state.bytes_in + result.bytes_in,
-            bad=len(self.bad_rows),
+            bad=len(self.bad_rows) + len(result.bad_rows),
         )
+        # Nothing is called from here on, so that an interrupt finds all of it noted or nothing.
+        self._results[result.start] = result
+        self.bad_rows += result.bad_rows
+        self.remarks, self.state = remarks, state
 
     def commit(self, *, complete: bool = False) -> None:
         """Make what is done so far the store's version; what stands in it is never lost."""

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from pixstore import manifest
+from pixstore.belongings import LEFTOVER, SHARDS, VERSIONS, is_our_shard_file, is_our_version, is_real_folder
 from pixstore.disk import remove, translated
 from pixstore.errors import CorruptStoreError, IncompatibleStoreError
-from pixstore.record_table import FOLDER
 
 
 def remove_leftovers(store: Path) -> None:
-    """Remove everything among the store's shards that neither the current nor a kept version names, and what was not renamed yet.
+    """Remove every shard that neither the current nor a kept version names, and what was not renamed yet; nothing with others' names.
 
     Nothing is removed where a version cannot be read: it may name anything.
     """
     with translated(store), suppress(CorruptStoreError, IncompatibleStoreError):
         named = _named(store)
-        for path in (store / FOLDER).iterdir():
-            if path.name not in named:
-                remove(path)
-        for folder in (store, store / "versions"):
-            for path in folder.glob("*.partial"):
-                remove(path)
+        for folder, is_rubbish in ((SHARDS, is_our_shard_file), (VERSIONS, _is_partial_version), ("", LEFTOVER.fullmatch)):
+            if is_real_folder(store / folder):
+                for name in filter(is_rubbish, os.listdir(store / folder)):
+                    if name not in named:
+                        remove(store / folder / name)
+
+
+def _is_partial_version(name: str) -> bool:
+    return is_our_version(name) and name.endswith(".partial")
 
 
 def _named(store: Path) -> set[str]:

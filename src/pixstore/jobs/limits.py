@@ -12,7 +12,7 @@ FEW = 100
 
 
 def most_bad(limit: str | int, samples: int) -> int | None:
-    """Return how many of so many samples may be bad: a number, a share as "1%" (but at least FEW), or None for "none".
+    """Return how many of so many samples may be bad: a number, a share as "1%" (but at least FEW, except for "0%"), or None for "none".
 
     Raises InvalidInputError for anything else.
     """
@@ -24,4 +24,6 @@ def most_bad(limit: str | int, samples: int) -> int | None:
     share = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
     if share is None or float(share[1]) > 100:
         raise InvalidInputError(f"bad_limit {limit!r} is neither a number, nor a share like '1%', nor 'none'")
+    if not float(share[1]):
+        return 0
     return max(FEW, int(samples * float(share[1]) / 100))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.dataset import Dataset
 from pixstore.errors import DuplicateKeyError
-from pixstore.jobs.facts import source_facts
+from pixstore.jobs.facts import Containers, containers_of, source_facts
 from pixstore.jobs.job import Files, Task
 from pixstore.jobs.order import ordered_rows
 from pixstore.jobs.reading import find
@@ -35,6 +35,7 @@ class Plan:
 
     `keys` are hashes. `fields` has the length of each record (guessed where only reading says it, -1 where a sample has none), `files` size
     and mtime in ns of the files that are one record each. `facts` are JSON values. `row_bytes` are what key and columns of a sample take.
+    `containers` are the files that hold many records.
     """
 
     table: pa.Table
@@ -44,6 +45,7 @@ class Plan:
     files: Mapping[str, Files]
     facts: Mapping[str, Any] = field(default_factory=dict)
     row_bytes: int = 0
+    containers: Containers = field(default_factory=Containers)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -105,8 +107,9 @@ def make_plan(
         own = [each for _, each in parts if each is not None]
         if len(own) == len(parts):
             files[name] = (np.concatenate([size for size, _ in own]), np.concatenate([mtime for _, mtime in own]))
-    facts = source_facts(dataset, hashes, fields, files, containers, origin)
-    return Plan(dataset.table, rows, hashes[rows], fields, files, facts, -(-dataset.table.nbytes // max(len(rows), 1)))
+    held = containers_of(dataset, fields, files, containers, origin)
+    facts = source_facts(dataset, hashes, files, held)
+    return Plan(dataset.table, rows, hashes[rows], fields, files, facts, -(-dataset.table.nbytes // max(len(rows), 1)), held)
 
 
 def next_key(dataset: Dataset) -> int:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixstore.source import Skipped
-from pixstore.sources.image_names import METADATA_NAMES, is_hidden_folder, is_image_name, key_of, keys_below, name_of, why_left_out
+from pixstore.sources.image_names import METADATA_NAMES, images_among, is_hidden_folder, key_of, keys_below, name_of, why_left_out
 
 Progress: TypeAlias = Callable[[int, int, int], None]
 
@@ -150,7 +150,7 @@ def _chunks(entries: Iterator[os.DirEntry[str]]) -> Iterator[list[os.DirEntry[st
 
 
 def _add_files(names: list[str], folder: str, descriptor: int, found: _Found) -> None:
-    images = sorted(name for name in names if is_image_name(name))
+    images = sorted(images_among(names))
     readable = [name for name in images if os.access(name, os.R_OK, dir_fd=descriptor)]
     found.add_images(keys_below(folder, readable))
     found.count_files(len(names))

@@ -143,13 +143,18 @@ def save_in_store(store: Path, name: str, keys: pa.ChunkedArray, assignment: Ass
     """Save a split under a name, as a new version of the store; return that version.
 
     The very same split may be saved again, which changes nothing. Raises DestinationExistsError where another has the name, unless
-    `replace`; StoreBusyError where somebody writes to the store.
+    `replace`; StoreBusyError where somebody writes to the store; InvalidInputError where a conversion into it is not finished.
     """
     checked_name(name, "split")
     data = _arrow_bytes(keys, assignment, facts)
     lock = WriterLock(store)
     try:
         base = load(store)
+        if base.is_unfinished:
+            # What the conversion commits next would not have the split.
+            raise InvalidInputError(
+                f"{store}: a conversion into it is not finished; run that `pixstore convert` again, then save the split"
+            )
         if name in base.splits and not replace:
             if _is_same(_in_store(store, base.splits[name]), keys, assignment):
                 return base.version

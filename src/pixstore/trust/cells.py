@@ -41,25 +41,32 @@ def _hashes(name: str, array: pa.Array, threads: int | None) -> Hashes:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _seeded("list", name, _lists(name, array, threads), threads)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return _seeded(*_numbers(array, name), threads)
+        return checksums(*_numbers(array, name), threads=threads)
     if not _is_text(kind) and not _is_bytes(kind):
         raise SchemaError(f"column {name!r} is {kind}; numbers, text, bytes, booleans and lists of them can be compared")
     return _seeded("text" if _is_text(kind) else "bytes", name, _strings(array), threads)
 
 
 def _seeded(kind: str, name: str, slices: Slices, threads: int | None) -> Hashes:
-    seeds = np.full(len(slices), hash_bytes(f"{kind}\0{name}".encode()), np.uint64)
-    return checksums(slices, seeds, threads=threads)
+    return checksums(slices, np.full(len(slices), _seed(kind, name), np.uint64), threads=threads)
 
 
-def _numbers(array: pa.Array, name: str) -> tuple[str, str, Slices]:
-    """Return what to hash numbers with: their kind, and each as 8 bytes."""
+def _seed(kind: str, name: str) -> int:
+    return hash_bytes(f"{kind}\0{name}".encode())
+
+
+def _numbers(array: pa.Array, name: str) -> tuple[Slices, Hashes]:
+    """Return numbers as 8 bytes each, and the seeds of their kinds."""
     is_fraction = pa.types.is_floating(array.type)
     target = np.dtype("<f8") if is_fraction else np.dtype("<u8") if array.type == pa.uint64() else np.dtype("<i8")
     filled = array.fill_null(False if pa.types.is_boolean(array.type) else 0) if array.null_count else array
     numbers: NDArray[Any] = np.ascontiguousarray(filled.to_numpy(zero_copy_only=False).astype(target))
     kind = "fraction" if is_fraction else "truth" if pa.types.is_boolean(array.type) else "number"
-    return kind, name, Slices(numbers.view(np.uint8), np.arange(len(array)) * 8, _lengths(array, np.full(len(array), 8)))
+    seeds = np.full(len(array), _seed(kind, name), np.uint64)
+    if target == np.dtype("<u8"):
+        # Those that int64 has not are the bytes of a negative number there.
+        seeds[numbers >= 1 << 63] = _seed("number above int64", name)
+    return Slices(numbers.view(np.uint8), np.arange(len(array)) * 8, _lengths(array, np.full(len(array), 8))), seeds
 
 
 def _strings(array: pa.Array) -> Slices:

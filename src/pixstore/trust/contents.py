@@ -10,10 +10,10 @@ import numpy as np
 
 from pixstore import codec
 from pixstore.core import core
-from pixstore.manifest import ShardEntry, ShardFile
+from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
 from pixstore.record_table import FOLDER, extents_of, missing_places
 from pixstore.rows import WHOLE_FILE, Extents, Indices, Records
-from pixstore.shard import TILE_BYTES, Shard
+from pixstore.shard import Shard
 from pixstore.trust.cells import Hashes
 from pixstore.trust.findings import MOST_LISTED, Finding, Kind
 from pixstore.trust.own_files import has_own_files, header_failures

@@ -23,6 +23,7 @@ from pixstore.store import shard_schema
 from pixstore.trust.cells import Hashes
 from pixstore.trust.findings import Finding
 from pixstore.trust.identity import NOT_WRITTEN
+from pixstore.trust.structure import bytes_there
 
 OUR_OWN = ("packed", "files")
 """Engines without a library: their files are read by our code alone, as plain bytes."""
@@ -93,7 +94,7 @@ def try_library(store: Path, trials: Sequence[Trial]) -> Iterator[Outcome]:
     """Yield what each trial found; where the process dies of several, they are tried in halves to find the one that kills it."""
     if not trials:
         return
-    sizes = [each.entry.pixels.bytes or 0 for each in trials if each.entry.pixels is not None]
+    sizes = [bytes_there(store, each.entry.pixels) for each in trials]
     # What a library maps counts as memory.
     limits = Limits(
         MEMORY_BYTES + 4 * max(sizes), cpu_seconds=60 + sum(sizes) // BYTES_PER_SECOND, seconds=120.0 + sum(sizes) / BYTES_PER_SECOND

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from pixstore import codec
 from pixstore.errors import CorruptStoreError
-from pixstore.manifest import ShardEntry
+from pixstore.manifest import TILE_BYTES, ShardEntry
 from pixstore.record_table import FOLDER
 from pixstore.rows import Indices
 from pixstore.schema import KEY, Schema
-from pixstore.shard import TILE_BYTES, Shard
+from pixstore.shard import Shard
 from pixstore.trust.contents import RECORDS_AT_ONCE, Checked, check_records, check_tiles, no_records, records_of_tiles
 from pixstore.trust.findings import Finding
 from pixstore.trust.library import Trial, trials_of
 from pixstore.trust.own_files import check_names
-from pixstore.trust.structure import check_keys, check_places, check_sizes, open_table, without
+from pixstore.trust.structure import bytes_there, check_keys, check_places, check_sizes, open_table, without
 
 PART_BYTES = 256 << 20
 PART_ROWS = 1 << 17
@@ -65,9 +65,11 @@ class PartResult:
 
 def tasks_of(store: Path, entry: ShardEntry, schema: Schema, *, share: float, seed: int, workers: int) -> list[PartTask]:
     """Return the parts of a shard: as many as there are workers, where it is worth it, more where it is large."""
-    size = (entry.pixels.bytes or 0) if entry.pixels is not None else 0
+    size = bytes_there(store, entry.pixels)
     least = min(workers, -(-size // TILE_BYTES))
-    parts = max(1, least, -(-size // PART_BYTES), -(-entry.rows // PART_ROWS))
+    # A row takes more than a byte of its table.
+    rows = min(entry.rows, bytes_there(store, entry.table))
+    parts = max(1, least, -(-size // PART_BYTES), -(-rows // PART_ROWS))
     return [PartTask(store, entry, schema, part, parts, share, seed) for part in range(parts)]
 
 

@@ -7,17 +7,18 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixstore import registry
+from pixstore.belongings import OURS, holds_only_ours, is_real_folder, remove_ours
 from pixstore.builder import ShardRoller
 from pixstore.codec import hash_bytes
 from pixstore.disk import make_folders, remove, sync_folder, translated, write_file
 from pixstore.errors import CorruptStoreError, DestinationExistsError
 from pixstore.manifest import Manifest, ShardEntry, commit
 from pixstore.mode import base_version, stated_schema, take_store
-from pixstore.record_table import FOLDER
 from pixstore.splits.saved import FOLDER as SPLITS
 from pixstore.trust.salvage import Lost, salvage
 from pixstore.trust.structure import open_table
@@ -42,11 +43,13 @@ class RepairReport:
     bytes: int = 0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    unfinished: bool = False
+    """Whether the version was that of a conversion that was not finished: samples it had yet to write are in neither store."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether every sample of the version was saved."""
-        return not self.lost
+        """Whether every sample of the version was saved, and the version was finished."""
+        return not self.lost and not self.unfinished
 
 
 def repair(store: str | os.PathLike[str], out: str | os.PathLike[str], *, progress: Progress | None = None) -> RepairReport:
@@ -66,18 +69,27 @@ def repair(store: str | os.PathLike[str], out: str | os.PathLike[str], *, progre
     if found.current is None:
         raise CorruptStoreError(f"{store}: no version of it can be read ({found.findings[0]}); restore it from a copy")
     _refuse(source, place)
-    report = RepairReport(str(store), str(out), found.current.version)
+    report = RepairReport(str(store), str(out), found.current.version, unfinished=found.current.is_unfinished)
     lock = take_store(place, durable=True)
     try:
-        _clear(place)
-        _write(found, found.current, place, report, progress)
-    except BaseException:
-        remove(place)
-        raise
+        # Before the lock was ours, another may have finished a store here.
+        _refuse(source, place)
+        _write_or_leave_nothing(found, found.current, place, report, progress)
     finally:
         lock.release()
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _write_or_leave_nothing(found: Survey, version: Manifest, place: Path, report: RepairReport, progress: Progress | None) -> None:
+    try:
+        _clear(place)
+        _write(found, version, place, report, progress)
+    except BaseException:
+        # Why nothing was made is to be told, not why something of it could not be removed.
+        with suppress(OSError):
+            remove_ours(place)
+        raise
 
 
 def _refuse(source: Path, place: Path) -> None:
@@ -89,20 +101,20 @@ def _refuse(source: Path, place: Path) -> None:
 
 def _is_half_made(place: Path) -> bool:
     """Return whether a folder holds what a repair leaves that was killed, and nothing else."""
-    if not (place / FOLDER).is_dir():
-        return place.is_dir() and not any(place.iterdir())
     try:
-        return base_version(place, "x") is None
+        return holds_only_ours(place) and base_version(place, "x") is None
     except (DestinationExistsError, CorruptStoreError):
         return False
 
 
 def _clear(place: Path) -> None:
     """Remove what a killed repair left; the writer's lock is held."""
-    for name in (FOLDER, "versions", SPLITS):
-        for path in (place / name).glob("*"):
-            remove(path)
-    remove(place / LOST)
+    for folder, is_ours in OURS.items():
+        for path in (place / folder).iterdir() if is_real_folder(place / folder) else ():
+            if is_ours(path.name):
+                remove(path)
+    if not is_real_folder(place / LOST):
+        remove(place / LOST)
 
 
 def _write(found: Survey, version: Manifest, place: Path, report: RepairReport, progress: Progress | None) -> None:
@@ -127,6 +139,9 @@ def _write(found: Survey, version: Manifest, place: Path, report: RepairReport, 
         shards=tuple(roller.sealed),
         splits=dict(_saved_splits(found.path, version, place, report)),
     )
+    if version.job is not None and version.is_unfinished:
+        there = f"{version.job.samples:,} of {version.job.rows:,} samples were there"
+        report.notes.append(f"the conversion into it was not finished: {there}; finish it, or convert again")
     if report.lost:
         _list_lost(place / LOST, report)
     commit(place, made)

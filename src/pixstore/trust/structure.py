@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.errors import CorruptStoreError, StoreTruncatedError
 from pixstore.keys import CountedKeys, KeyIndex
-from pixstore.manifest import ShardEntry
+from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.record_table import FOLDER, RecordTable, impossible_places, missing_places
 from pixstore.rows import Indices
 from pixstore.schema import KEY, Schema
@@ -43,6 +43,16 @@ def check_sizes(store: Path, entry: ShardEntry) -> Iterator[Finding]:
         if not (store / FOLDER / name).exists():
             live = entry.rows - entry.deleted_rows
             yield Finding("missing", "is not there, though records lie in it", f"{FOLDER}/{name}", entry.id, rows=live)
+
+
+def bytes_there(store: Path, file: ShardFile | None) -> int:
+    """Return the size of a file as the manifest states it, or as it is where that is less: what it claims beyond that is no work."""
+    if file is None or file.bytes is None:
+        return 0
+    try:
+        return min(file.bytes, (store / FOLDER / file.name).stat().st_size)
+    except OSError:
+        return 0
 
 
 def open_table(store: Path, entry: ShardEntry, schema: Schema) -> Shard:

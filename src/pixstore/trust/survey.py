@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,12 @@ from pixstore import manifest
 from pixstore.codec import hash_bytes
 from pixstore.disk import bytes_of
 from pixstore.errors import InvalidInputError, NotAStoreError, PixstoreError
-from pixstore.manifest import MAX_BYTES, Manifest, ShardEntry
+from pixstore.manifest import MAX_BYTES, VERSION_FILE, Manifest, ShardEntry
 from pixstore.record_table import FOLDER as SHARDS
 from pixstore.splits.saved import FOLDER as SPLITS
 from pixstore.trust.findings import Finding
 
 VERSIONS = "versions"
-VERSION_FILE = re.compile(r"(\d{8,})\.json")
 PARTIAL = ".partial"
 
 
@@ -60,6 +58,7 @@ def survey(path: Path, version: int | str | None = None) -> Survey:
     if named is not None:
         _compare_with_manifest(found, named, files)
         found.kept[named.version] = named
+        _ask_for_tagged(found, named)
     found.current = named or (found.kept[max(found.kept)] if found.kept else None)
     found.leftovers = _leftovers(found)
     if version is not None:
@@ -68,8 +67,8 @@ def survey(path: Path, version: int | str | None = None) -> Survey:
 
 
 def _leftovers(found: Survey) -> list[tuple[str, int]]:
-    """Return what nothing names; nothing where a version cannot be read, for then nobody knows."""
-    if found.current is None or any(each.kind in ("manifest", "version") for each in found.findings):
+    """Return what nothing names; nothing where a version is gone or cannot be read, for then nobody knows."""
+    if found.current is None or found.findings:
         return []
     shards = [entry for each in found.kept.values() for entry in each.shards]
     files = {file.name for each in shards for file in (each.table, each.keys, each.pixels) if file is not None}
@@ -90,6 +89,14 @@ def _compare_with_manifest(found: Survey, named: Manifest, files: dict[int, Path
     elif named.version in found.kept and found.kept[named.version] != named:
         # Both are sound: a commit that changes a version (a conversion goes on, a tag) was cut off between them.
         found.notes.append(f"{name} is of a commit that was cut off before {manifest.NAME} was replaced")
+
+
+def _ask_for_tagged(found: Survey, named: Manifest) -> None:
+    told = {each.file for each in found.findings}
+    for tag, number in sorted(named.tags.items()):
+        file = f"{VERSIONS}/{manifest.version_path(found.path, number).name}"
+        if number not in found.kept and file not in told:
+            found.findings.append(Finding("missing", f"is not there, though the tag {tag!r} keeps it", file))
 
 
 def _choose(found: Survey, version: int | str) -> None:

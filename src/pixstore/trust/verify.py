@@ -141,3 +141,7 @@ def _unproven(found: Survey) -> Iterator[str]:
         file = entry.pixels
         if file is not None and file.bytes is not None and file.digests is None:
             yield f"shards/{file.name} was written without digests: its records are proven, what lies between them is not"
+    entries = [entry for entry, _ in found.shards().values()]
+    own = {entry.pixels.name for entry in entries if entry.pixels is not None}
+    for name in sorted({name for entry in entries for name in entry.borrows} - own):
+        yield f"shards/{name} holds records of other shards alone: these are proven, the bytes between records are not"

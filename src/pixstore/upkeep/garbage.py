@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixstore.belongings import LEFTOVER, OURS, SHARDS, SPLITS, VERSIONS, is_real_folder
 from pixstore.disk import bytes_of, remove, sync_folder, translated
 from pixstore.errors import CorruptStoreError, InvalidInputError, ReadOnlyError
 from pixstore.lock import WriterLock
 from pixstore.manifest import KEPT_VERSIONS, Manifest, load, version_path
-from pixstore.mode import LEFTOVER, kept_numbers
-from pixstore.record_table import FOLDER
+from pixstore.mode import kept_numbers
 from pixstore.upkeep.history import files_of, parse_version, require_store
 
-VERSIONS = "versions"
 MOST_VERSION_BYTES = 1 << 20
 """Of the files of versions that nobody asked to keep: those of a store of a thousand shards are a third of a megabyte each."""
 
@@ -33,7 +32,7 @@ class GcReport:
 
 
 def gc(store: Path, *, keep: int | None, dry_run: bool) -> GcReport:
-    """Remove everything in shards/, versions/ and splits/ that no kept version names, and what a killed commit left beside the manifest."""
+    """Remove our files in shards/, versions/ and splits/ that no kept version names, and what a killed commit left by the manifest."""
     if keep is not None and keep < 1:
         raise InvalidInputError(f"keep {keep} is not positive; the current version always stays")
     require_store(store)
@@ -79,7 +78,7 @@ def _versions(store: Path, current: Manifest, keep: int | None) -> tuple[tuple[i
 
 
 def _rubbish(store: Path, current: Manifest, kept: tuple[int, ...]) -> list[Path]:
-    """Return the files and folders that no kept version names. Raises CorruptStoreError where a kept one cannot say what it names."""
+    """Return our files and folders that no kept version names. Raises CorruptStoreError where a kept one cannot say what it names."""
     shards: set[str] = set()
     splits: set[str] = set()
     for number in kept:
@@ -88,9 +87,9 @@ def _rubbish(store: Path, current: Manifest, kept: tuple[int, ...]) -> list[Path
         splits |= set(made.splits.values())
     versions = {version_path(store, number).name for number in kept}
     found = []
-    for folder, names in ((VERSIONS, versions), (FOLDER, shards), ("splits", splits)):
-        if (store / folder).is_dir() and not (store / folder).is_symlink():
-            found += [store / folder / name for name in sorted(os.listdir(store / folder)) if name not in names]
+    for folder, names in ((VERSIONS, versions), (SHARDS, shards), (SPLITS, splits)):
+        if is_real_folder(store / folder):
+            found += [store / folder / name for name in sorted(os.listdir(store / folder)) if OURS[folder](name) and name not in names]
     return [*found, *(store / name for name in sorted(os.listdir(store)) if LEFTOVER.fullmatch(name))]
 
 

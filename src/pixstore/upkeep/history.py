@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pixstore.builder import files_of_shard
 from pixstore.disk import bytes_of
 from pixstore.errors import CorruptStoreError, DestinationExistsError, InvalidInputError, NotAStoreError, PathNotFoundError
 from pixstore.lock import WriterLock
@@ -100,11 +101,6 @@ def parse_version(store: Path, number: int) -> Manifest:
 def files_of(made: Manifest) -> set[str]:
     """Return the names of all files in the folder of the shards that a version needs."""
     return {name for shard in made.shards for name in files_of_shard(shard)}
-
-
-def files_of_shard(shard: ShardEntry) -> set[str]:
-    own = (shard.table, shard.keys, shard.pixels)
-    return {each.name for each in own if each is not None} | set(shard.borrows)
 
 
 def size_of(path: Path) -> int:

@@ -82,9 +82,10 @@ class Store:
         """Remove the files that no kept version names, and forget versions beyond the last `keep`; return what went.
 
         Without `keep`, what a commit keeps is kept: the last ten versions, fewer where their files are large, two at least. Versions
-        with a tag always stay. A reader that opened a version which is forgotten now reads on what it has open already; a file it has
-        not touched yet is a MissingRecordError, as the system gives no file back that was removed. Raises StoreBusyError while
-        somebody writes, CorruptStoreError where a kept version's file is damaged: then nothing is removed.
+        with a tag always stay, and so do files that have no name as pixstore gives them. A reader that opened a version which is
+        forgotten now reads on what it has open already; a file it has not touched yet is a MissingRecordError, as the system gives no
+        file back that was removed. Raises StoreBusyError while somebody writes, CorruptStoreError where a kept version's file is
+        damaged: then nothing is removed.
         """
         return garbage.gc(self.path, keep=keep, dry_run=dry_run)
 
