@@ -168,3 +168,13 @@ def test_reader_needs_no_permission_to_write_and_a_writer_is_told_of_it(path: Pa
     assert sorted(os.listdir(path)) == before
     count, refusal = done.stdout.splitlines()
     assert count == "3" and f"{path}: cannot be written (Permission denied)" in refusal
+
+
+def test_a_store_that_lost_its_manifest_does_not_pass_for_a_folder_of_images(tmp_path: Path) -> None:
+    with pixstore.Writer(tmp_path / "store", engine="files", codec="png") as writer:
+        writer.add(np.zeros((4, 4, 3), np.uint8), key="a")
+    (tmp_path / "store" / "manifest.json").unlink()
+    with pytest.raises(errors.CorruptStoreError, match=r"manifest.json is gone.*pixstore rollback"):
+        pixstore.open(tmp_path / "store")
+    pixstore.Store(tmp_path / "store").rollback(1)
+    assert pixstore.open(tmp_path / "store").keys.to_pylist() == ["a"]

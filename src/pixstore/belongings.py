@@ -31,7 +31,7 @@ EXTENSIONS = frozenset((".arrow", ".keys", ".partial", ".bin", ".files", ".lmdb"
 SHARD_ID = 16
 LISTS = frozenset(("bad.csv", "duplicates.csv", "lost.csv"))
 """What a conversion or a repair puts beside the manifest before its first commit."""
-LEFTOVER = re.compile(r"(manifest\.json|bad\.csv|duplicates\.csv)\.\d+\.partial", re.ASCII)
+LEFTOVER = re.compile(r"(manifest\.json|bad\.csv|duplicates\.csv|lost\.csv)\.\d+\.partial", re.ASCII)
 """What a killed process leaves of a file that it was about to put beside the manifest, or to replace there."""
 VERSION = re.compile(r"\d{8,}\.json(\.\d+\.partial)?", re.ASCII)
 SPLIT = re.compile(r"\w[\w.-]{0,99}\.[0-9a-f]{16}\.arrow(\.[0-9]+\.partial)?")

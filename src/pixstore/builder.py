@@ -89,7 +89,7 @@ class ShardBuilder:
         self._keys: list[pa.Array] = []
         self._columns: dict[str, list[pa.Array]] = {name: [] for name in schema.columns.names}
         self._fields = {name: _FieldRows() for name in schema.field_names}
-        with translated(store), _whole_or_nothing(self._partial):
+        with _whole_or_nothing(self._partial), translated(store):
             self._partial.mkdir()
             self._writer: ShardWriter = engine.create(
                 self._pixels, shard_schema(schema, self.formats), durable=durable, max_bytes=max_bytes
@@ -257,7 +257,8 @@ def table_only(store: Path, columns: Mapping[str, pa.Array], fields: Mapping[str
     """Write a shard that has a table of its own and points into other shards' pixels."""
     name = new_id()
     partial = store / FOLDER / f"{name}.partial"
-    with translated(store, needed=_table_bytes(columns, len(fields))), _whole_or_nothing(partial):
+    # The reason is looked for before the clean-up: that gives back what was used up.
+    with _whole_or_nothing(partial), translated(store, needed=_table_bytes(columns, len(fields))):
         partial.mkdir()
         table = write_table(partial / f"{name}.arrow", columns, fields)
         index = _key_file(partial / f"{name}.keys", columns[KEY])

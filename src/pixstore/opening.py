@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixstore import codec, manifest, registry
+from pixstore.belongings import SHARDS
 from pixstore.dataset import Dataset, Io
 from pixstore.errors import CorruptStoreError, InvalidInputError
+from pixstore.mode import kept_numbers
 from pixstore.rows import Rows
 from pixstore.source import SourceOptions
 from pixstore.store import StoreRows
@@ -78,8 +80,17 @@ def open_dataset(
         return Dataset(opened, _OpenStore(place, opened.manifest), io=io, threads=threads)
     if version is not None:
         raise InvalidInputError(f"{path}: has no versions; only stores have")
+    _refuse_store_without_manifest(place)
     opened_source = registry.open_source(place, SourceOptions(label_from, progress))
     return Dataset(opened_source, _OpenSource(place, SourceOptions(label_from)), io=io, threads=threads)
+
+
+def _refuse_store_without_manifest(place: Path) -> None:
+    """Raise CorruptStoreError for a store that has lost its manifest: its files must not pass for a folder of images with other keys."""
+    if (place / SHARDS).is_dir() and kept_numbers(place):
+        raise CorruptStoreError(
+            f"{place}: its {manifest.NAME} is gone, its versions are not; `pixstore versions` lists them, `pixstore rollback` mends it"
+        )
 
 
 def _current(store: Path) -> StoreRows:

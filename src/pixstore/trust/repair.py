@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pixstore import registry
 from pixstore.belongings import OURS, holds_only_ours, is_real_folder, remove_ours
 from pixstore.builder import ShardRoller
 from pixstore.codec import hash_bytes
-from pixstore.disk import make_folders, remove, sync_folder, translated, write_file
+from pixstore.disk import make_folders, remove, replace_file, sync_folder, translated, write_file
 from pixstore.errors import CorruptStoreError, DestinationExistsError
 from pixstore.manifest import Manifest, ShardEntry, commit
 from pixstore.mode import base_version, stated_schema, take_store
@@ -27,8 +28,6 @@ from pixstore.writer import DEFAULT_SHARD_BYTES
 
 Progress = Callable[[int, int, int], None]
 LOST = "lost.csv"
-LOST_ROW_BYTES = 128
-"""About what a lost sample takes in the list: key, shard, row, reason."""
 
 
 @dataclass
@@ -189,12 +188,10 @@ def _saved_splits(store: Path, version: Manifest, place: Path, report: RepairRep
 
 
 def _list_lost(path: Path, report: RepairReport) -> None:
-    with (
-        translated(path, needed=LOST_ROW_BYTES * len(report.lost)),
-        open(path, "x", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["key", "shard", "row", "reason"])
-        writer.writerows([each.key, each.shard, each.row, each.reason] for each in report.lost)
-        file.flush()
-        os.fsync(file.fileno())
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["key", "shard", "row", "reason"])
+    writer.writerows([each.key, each.shard, each.row, each.reason] for each in report.lost)
+    data = text.getvalue().encode(errors="backslashreplace")
+    with translated(path, needed=len(data)):
+        replace_file(path, data, durable=True)
