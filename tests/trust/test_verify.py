@@ -104,9 +104,12 @@ def test_a_sample_reads_a_share_by_its_seed_and_all_metadata(plain: Path, flip: 
     found = {seed: pixstore.verify(plain, sample="25%", seed=seed) for seed in range(12)}
     assert all(each.ok and each.samples == 3 and each.share == 0.25 and each.seed == seed for seed, each in found.items())
     flip(pixel_file(plain), 0)
-    noticed = {seed: not pixstore.verify(plain, sample="25%", seed=seed).ok for seed in range(12)}
-    assert len(set(noticed.values())) == 2, "some shares hold the damaged record, others do not"
-    assert all(noticed[seed] == (not pixstore.verify(plain, sample=0.25, seed=seed).ok) for seed in range(3))
+    noticed: list[bool] = []
+    # Which share a seed draws depends on the shard's name too, which is another in each run: three of four miss the damaged record.
+    while len(set(noticed)) < 2 and len(noticed) < 100:
+        noticed.append(not pixstore.verify(plain, sample="25%", seed=len(noticed)).ok)
+    assert len(set(noticed)) == 2, "some shares hold the damaged record, others do not"
+    assert all(noticed[seed] == (not pixstore.verify(plain, sample=0.25, seed=seed).ok) for seed in range(2))
     assert pixstore.verify(plain, sample="25%").seed is not None
     flip(next((plain / "shards").glob("*.arrow")), 500)
     assert not pixstore.verify(plain, sample="1%").ok
