@@ -95,11 +95,13 @@ class TestOnAClusterThatIsThere:
         assert caught.value.errno == 28
 
     def test_closing_ends_the_tasks_that_run(self, tmp_path: Path) -> None:
-        results = executors.run(partial(sleep_and_note, tmp_path), [0.01, 3.0, 3.5], on="ray", workers=2)
+        results = executors.run(partial(sleep_and_note, tmp_path), [0.01, 60.0, 60.5], on="ray", workers=2)
         next(results)
         results.close()  # type: ignore[attr-defined]
-        time.sleep(4)
-        assert [each.name for each in tmp_path.iterdir()] == ["0.01"]
+        deadline = time.monotonic() + 20
+        while busy_workers() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert busy_workers() == [] and [each.name for each in tmp_path.iterdir()] == ["0.01"]
 
 
 @pytest.fixture
