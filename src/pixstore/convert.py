@@ -148,9 +148,9 @@ def convert(
 
     check: images without a checksum are looked at to their end ("structure": PNG chunks and their CRCs, JPEG markers), decoded ("decode"),
     or by their headers alone ("none"). Samples that cannot be read, fail the check, or whose file changed meanwhile are left out and
-    listed, in the report's `bad_rows` and in bad.csv; at more of them than `bad_limit` (a number, a share like "1%", but 100 at least,
-    or "none") the conversion stops. on_bad="fail" stops at the first. dedup: of samples with the same bytes the first stays, the others
-    stand in duplicates.csv; the source is read twice for it.
+    listed, in the report's `bad_rows` and in bad.csv. At more of them than `bad_limit` the conversion stops: a number, "none", or a share
+    like "1%", which is 100 at least unless it is "0%". on_bad="fail" stops at the first. dedup: of samples with the same bytes the first
+    stays, the others stand in duplicates.csv; the source is read twice for it.
 
     on: "threads", "processes", "ray" or "ray=ADDRESS". workers: how many work at a time, one for each CPU by default; they share the
     `threads` (all CPUs by default). memory: bytes of records in memory at a time, all workers together; a larger image goes alone.
@@ -189,11 +189,9 @@ def convert(
     if not dry_run:
         if unfinished is None:
             _warn_if_full(place, plan, report.estimate)
-        named = {"source": None if origin is None else os.path.abspath(origin), "label_from": label_from}
-        asked = {**named, "split": None if split is None else str(split), "part": part, **options.facts()}
         terms = Terms(on, crew, limits.most_bad(bad_limit, len(plan)), dedup, resume, next_key(dataset), progress, workers is None)
-        _note(report, run_job(job, plan, {**asked, **plan.facts}, terms))
-        report.bytes_out = bytes_of(place)[0]
+        facts = {**_source_as_named(origin, label_from, split, part), **options.facts(), **plan.facts}
+        _note(report, run_job(job, plan, facts, terms))
     report.seconds = time.perf_counter() - began
     return report
 
@@ -216,7 +214,16 @@ def _begun(dataset: Dataset, origin: Path | None, place: Path, options: _Options
     return report
 
 
+def _source_as_named(
+    origin: Path | None, label_from: str | None, split: str | Path | None, part: str | None
+) -> dict[str, str | int | bool | None]:
+    """Return how the source was named: an unfinished conversion goes on with the same one only."""
+    named = None if origin is None else os.path.abspath(origin)
+    return {"source": named, "label_from": label_from, "split": None if split is None else str(split), "part": part}
+
+
 def _note(report: ConvertReport, outcome: Outcome) -> None:
+    report.bytes_out = bytes_of(Path(report.destination))[0]
     report.samples, report.bytes_in = outcome.state.samples, outcome.state.bytes_in
     report.bad_rows, report.duplicates, report.resumed = outcome.bad_rows, outcome.duplicates, outcome.resumed
     report.notes += [str(each) for each in outcome.remarks]
