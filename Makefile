@@ -1,7 +1,7 @@
 # The verbs of the project; `make` alone lists them. The environment is .venv, made by scripts/prepare.py.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-frameworks coverage check torture bench bench-peers wheel lock clean
+.PHONY: help setup demo test test-slow test-frameworks coverage check torture bench bench-peers screenshots wheel lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,8 @@ TEST_WORKERS ?= 2
 # Where the data of `make bench` lies and where its results go.
 SOURCE ?=
 OUT ?= results/bench
+# The report that `make screenshots` looks at.
+REPORT ?= $(OUT)/report.html
 # Which fault tests `make torture` runs; all of them where nothing is said.
 PART ?=
 ENGINE ?=
@@ -66,6 +68,9 @@ bench-peers: setup ## Measure the loader beside FFCV, DALI, torch …: make benc
 	@test -n "$(CIFAR)" -a -n "$(PHOTOS)" || { \
 		echo "name the data: make bench-peers CIFAR=cifar-10-batches-py.tar.gz PHOTOS=folder/of/jpegs" >&2; exit 2; }
 	@$(BIN)/python benchmarks/peers/run.py --cifar "$(CIFAR)" --photos "$(PHOTOS)" $(OPTIONS)
+
+screenshots: setup ## Look at a report in headless Chromium, desktop and phone, light and dark: make screenshots REPORT=results/bench/report.html
+	@$(BIN)/python scripts/screenshots.py "$(REPORT)"
 
 wheel: setup ## Build both wheels into dist/ and try them in an empty environment
 	@$(BIN)/python scripts/wheels.py

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import shutil
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +17,7 @@ from PIL import Image
 
 import pixstore
 from pixstore import errors, manifest
+from pixstore.jobs.facts import Containers, source_facts
 from pixstore.registry import ENGINES
 from pixstore.writer import Writer
 
@@ -100,6 +104,25 @@ def test_selection_converts_like_any_dataset(tmp_path: Path, folder: Path) -> No
     report = pixstore.convert(chosen, tmp_path / "s", durability="process")
     assert report.source == "a dataset"
     assert_same(chosen, pixstore.open(tmp_path / "s"))
+
+
+def test_data_that_lies_in_memory_converts_and_is_told_apart_by_its_content(tmp_path: Path) -> None:
+    """An archive's images have no files of their own: one changed pixel is another source."""
+
+    def opened(images: NDArray[np.uint8]) -> pixstore.Dataset:
+        batch = {b"data": images.transpose(0, 3, 1, 2).reshape(len(images), -1), b"labels": list(range(len(images)))}
+        packed = pickle.dumps(batch, protocol=2)
+        with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+            member.size = len(packed)
+            archive.addfile(member, io.BytesIO(packed))
+        return pixstore.open(tmp_path / "cifar.tar.gz")
+
+    images = pixels(6, 32, 32, 3)
+    pixstore.convert(opened(images), tmp_path / "s", durability="process")
+    assert np.array_equal(pixstore.open(tmp_path / "s")[:]["image"], images)
+    facts = [source_facts(opened(changed), np.zeros(0, np.uint64), {}, Containers()) for changed in (images, images, images ^ np.uint8(1))]
+    assert facts[0] == facts[1] and facts[0]["content"] != facts[2]["content"]
 
 
 @pytest.mark.parametrize("codec", ["keep", "png"])

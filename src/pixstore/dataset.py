@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from pixstore import codec, manifest
+from pixstore import codec, manifest, preview
 from pixstore.columns import python_values
 from pixstore.disk import is_network
 from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
 from pixstore.loader.loader import Loader
 from pixstore.loader.options import WINDOW_ROWS, Color, LoaderOptions, OnError, Orientation, Shuffle
+from pixstore.memory_limit import memory_limit
 from pixstore.nearest import said
 from pixstore.rows import Indices, Records, Rows
 from pixstore.samples import IMAGE, Batch, Sample
@@ -33,6 +34,8 @@ from pixstore.splits.saved import facts_of, find_saved, names_in_store, save
 from pixstore.store import StoreRows
 
 Io: TypeAlias = Literal["auto", "map", "pread"]
+MAPPED_PART = 0.5
+"""Of the memory there is: stores with more pixels than that are read, not mapped."""
 Selector: TypeAlias = slice | Sequence[int] | Sequence[str] | NDArray[Any]
 ITERATED_AT_ONCE = 64
 
@@ -335,6 +338,9 @@ class Dataset:
         columns = ", ".join(f"{each.name}: {each.type}" for each in self.schema.columns)
         return f"<Dataset of {len(self):,} samples ({self.origin}); fields: {fields}; columns: {columns or 'none'}>"
 
+    def _repr_html_(self) -> str:
+        return preview.of_dataset(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, (self._reopen, self._io, self._threads, self._choices, self._fingerprint)
 
@@ -372,8 +378,11 @@ class Dataset:
     def _io_used(self) -> Literal["map", "pread"]:
         if self._io != "auto":
             return self._io
-        path = self._rows.path if isinstance(self._rows, StoreRows) else None
-        return "pread" if path is not None and is_network(path) else "map"
+        if not isinstance(self._rows, StoreRows):
+            return "map"
+        # A fault on a mapped page reads all that the device reads ahead around it, again and again where memory does not hold it.
+        is_larger = self._rows.pixel_bytes > MAPPED_PART * memory_limit()
+        return "pread" if is_larger or is_network(self._rows.path) else "map"
 
     def _absent(self, field: str, chosen: Indices) -> Indices:
         return self._rows.absent(field, chosen) if isinstance(self._rows, StoreRows) else np.empty(0, np.int64)

@@ -62,7 +62,8 @@ def open_dataset(
 
     version: an older version of a store, by number or tag. It stays readable, whoever writes, for as long as it is kept: the last ten and
     the tagged ones are, until `gc` is asked to forget more. label_from: "folder", a regular expression with one group, or a CSV file, for
-    folders of images. io: "map" maps files, "pread" reads them; "auto" maps except on network file systems.
+    folders of images. io: "map" maps files, "pread" reads them; "auto" maps, except on network file systems and
+    where a store's pixels are more than half of the memory there is.
     progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is kept for the next time.
 
     Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like.

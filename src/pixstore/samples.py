@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixstore import preview
 from pixstore.errors import BadRow, NameNotFoundError
 from pixstore.schema import KEY
 
@@ -64,6 +65,9 @@ class Sample(_Named):
     def __len__(self) -> int:
         return len(self._values)
 
+    def _repr_html_(self) -> str:
+        return preview.of_sample(self)
+
 
 class Batch(_Named):
     """N rows: each field an N·H·W·C array, or a list of arrays where shapes differ
@@ -90,6 +94,9 @@ class Batch(_Named):
 
     def __repr__(self) -> str:
         return f"Batch of {self._count} ({super().__repr__().partition('(')[2]}"
+
+    def _repr_html_(self) -> str:
+        return preview.of_batch(self, len(self), self.bad)
 
 
 def _brief(value: Any) -> str:

@@ -53,6 +53,11 @@ class StoreRows:
     def schema(self) -> Schema:
         return self.manifest.schema
 
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of the files that hold several records each; images in files of their own do not count."""
+        return sum(each.pixels.bytes or 0 for each in self.manifest.shards if each.pixels is not None)
+
     @cached_property
     def table(self) -> pa.Table:
         if not self.shards:

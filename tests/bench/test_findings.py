@@ -1,8 +1,37 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pixstore.bench import Results, findings
+from pixstore.bench import Observation, Results, Spread, findings
+
+
+def rarely(measured: Results, way: str, images: int) -> None:
+    """Leave one repeat of what the way has measured with so many images."""
+    measured.cells = [
+        replace(each, seconds=Spread.of([each.seconds.median])) if each.seconds and (each.way, each.images) == (way, images) else each
+        for each in measured.cells
+    ]
+
+
+def test_what_was_measured_too_few_times_is_left_out_of_the_order(measured: Results) -> None:
+    for images in (1, 10, 100, 1000):
+        rarely(measured, "tutorial-lmdb", images)
+    reading, storing = findings.sentences(measured)[:2]
+    assert storing.startswith("Storing, 100 images: LMDB + raw is fastest")
+    assert reading.endswith("; left out, measured fewer than 5 times: LMDB, tutorial.")
+
+
+def test_a_number_of_images_at_which_all_ways_are_known_is_told_before_a_larger_one(measured: Results) -> None:
+    rarely(measured, "tutorial-lmdb", 1000)
+    assert findings.sentences(measured)[0].startswith("Reading in random order, 100 images: ")
+
+
+def test_nobody_is_fastest_where_everything_was_measured_once(measured: Results) -> None:
+    measured.cells = [replace(each, seconds=Spread.of([each.seconds.median])) if each.seconds else each for each in measured.cells]
+    for sentence in findings.sentences(measured)[:3]:
+        assert sentence.endswith(" 1,000 images: measured fewer than 5 times, so no way is called fastest.")
 
 
 def test_first_sentences_tell_who_wins_and_by_how_much(measured: Results) -> None:
@@ -14,7 +43,7 @@ def test_first_sentences_tell_who_wins_and_by_how_much(measured: Results) -> Non
 
 def test_growth_and_disk_are_told(measured: Results) -> None:
     text = " ".join(findings.sentences(measured))
-    assert "10× as many images (100 → 1,000)" in text
+    assert "per image with" in text
     assert "Disk, allocated:" in text
 
 
@@ -24,11 +53,44 @@ def test_side_notes_do_not_win(measured: Results) -> None:
     assert "1 thread" not in " ".join(findings.sentences(measured)[:3])
 
 
-def test_equal_times_are_called_equal(measured: Results) -> None:
+def test_ways_that_cannot_be_told_apart_win_together(measured: Results) -> None:
+    # Reading takes both 7 µs per image; they differ by their names alone.
+    assert "LMDB, tutorial and packed + PNG are equally fast with 7.5 ms, " in findings.sentences(measured)[0]
     measured.cells = [cell for cell in measured.cells if cell.way.startswith("tutorial")]
     slow = [cell for cell in measured.cells if cell.way == "tutorial-png"]
-    measured.cells = slow + [type(cell)(cell.experiment, "tutorial-hdf5", cell.images, cell.seconds, cell.bytes) for cell in slow]
-    assert "about as fast as" in findings.sentences(measured)[0]
+    twins = [replace(cell, way=f"packed/raw{number}") for cell in slow for number in range(5)]
+    measured.cells = slow + twins
+    first = findings.sentences(measured)[0]
+    assert "are equally fast with" in first and "and 3 more" in first and "as fast as PNG files" not in first
+
+
+def test_ways_that_noise_alone_makes_level_are_not_called_equally_fast(measured: Results) -> None:
+    noisy = Spread.of([0.001, 0.002, 0.05, 0.1, 0.2])
+    measured.cells = [
+        replace(each, seconds=noisy) if (each.experiment, each.way) == ("read-shuffled", "packed/png") else each for each in measured.cells
+    ]
+    first = findings.sentences(measured)[0]
+    assert first.endswith("LMDB, tutorial and packed + PNG cannot be told apart, with 7.5 ms to 50 ms.")
+
+
+def test_ties_are_intervals_that_meet_and_differences_too_small_to_matter() -> None:
+    times = {"a": Spread.of([1.0] * 5), "b": Spread.of([1.04] * 5), "c": Spread.of([1.06] * 5), "d": Spread.of([0.9, 1.0, 1.3, 1.3, 1.3])}
+    assert findings.ties(times) == ["a", "b", "d"]
+    assert findings.ties({"c": times["c"]}) == ["c"]
+
+
+def test_the_lab_alone_has_answers_and_nothing_classic_to_say(measured: Results) -> None:
+    assert findings.answers(measured) == {}
+    measured.cells = []
+    for order, seconds in (("in order", 1.0), ("shuffled", 2.0)):
+        setting = {"order": order, "access": "256 at once"}
+        measured.observations.append(Observation("order", "packed/png", 1000, setting, Spread.of([seconds] * 5)))
+    measured.observations.append(Observation("of another version", "packed/png", 1000, {}, Spread.of([1.0])))
+    assert findings.sentences(measured) == []
+    measured.run["interrupted"] = True
+    assert findings.sentences(measured) == [findings.INTERRUPTED]
+    (name, (sentence, *_)), *others = findings.answers(measured).items()
+    assert name == "order" and "packed + PNG" in sentence and others == []
 
 
 def test_interrupted_and_empty_runs_say_so(measured: Results) -> None:
@@ -69,3 +131,16 @@ def test_cells_of_other_counts_have_no_limit(measured: Results) -> None:
     cell = measured.cell("read-many", "packed/png", 100)
     assert cell is not None
     assert findings.limit(measured, cell) is None
+
+
+def test_an_answer_from_few_repeats_says_so_last() -> None:
+    setting = {"access": "256 at once"}
+    cells = [
+        Observation("order", "a", 1000, {**setting, "order": order}, Spread.of([1.0] * repeats))
+        for order, repeats in (("in order", 5), ("shuffled", 2))
+    ]
+    said = findings.answers(Results({}, {}, {}, [], cells))["order"]
+    assert said[-1] == "1 of 2 cells were measured fewer than 5 times: by those nobody is called ahead."
+    sizes = {"allocated_bytes_per_image": Spread.of([4096.0]), "own_bytes_per_image": Spread.of([3072.0])}
+    counted = [Observation("disk-use", "a", 10, {"images": 10}, Spread.of([1.0]), sizes)]
+    assert len(findings.answers(Results({}, {}, {}, [], counted))["disk-use"]) == 1

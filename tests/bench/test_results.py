@@ -1,104 +1,121 @@
+"""What users do with the results of a run: a table, plots, a report, and what a notebook shows of them."""
+
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
-from pixstore.bench import Results, Seconds, load
-from pixstore.errors import IncompatibleStoreError, InvalidInputError, PathNotFoundError
-
-
-def test_saved_results_come_back_the_same(measured: Results, tmp_path: Path) -> None:
-    measured.save(tmp_path / "made")
-    again = load(tmp_path / "made")
-    assert again == measured
-    assert load(tmp_path / "made" / "results.json") == measured
-    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["results.csv", "results.json"]
+from pixstore.bench import Observation, Results, Spread, load
+from pixstore.errors import InvalidInputError
 
 
-def test_json_has_the_keys_of_format_one(measured: Results, tmp_path: Path) -> None:
+def test_results_loaded_are_results(measured: Results, tmp_path: Path) -> None:
     measured.save(tmp_path)
-    value = json.loads((tmp_path / "results.json").read_text())
-    assert value["format"] == 1
-    assert {"machine", "source", "results"} <= value.keys()
-    stored = next(each for each in value["results"] if each["experiment"] == "store-one")
-    assert stored.keys() == {"experiment", "way", "images", "seconds", "bytes", "error"}
-    assert stored["seconds"].keys() == {"median", "min", "max", "runs"}
-    assert stored["bytes"].keys() == {"apparent", "allocated"}
-
-
-def test_csv_has_one_row_per_cell(measured: Results, tmp_path: Path) -> None:
-    measured.save(tmp_path)
-    with open(tmp_path / "results.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(measured.cells)
-    assert rows[0]["title"] == "PNG files, tutorial"
-    assert float(rows[0]["min_s"]) < float(rows[0]["median_s"]) < float(rows[0]["max_s"])
-    assert any(row["error"].startswith("StoreFullError") for row in rows)
-
-
-def test_seconds_tell_median_and_spread() -> None:
-    assert Seconds.of([3.0, 1.0, 2.0]) == Seconds(2.0, 1.0, 3.0, (3.0, 1.0, 2.0))
-
-
-def test_lookups(measured: Results) -> None:
-    assert measured.cutoffs("store-many") == [1, 10, 100, 1000]
-    assert measured.median("read-many", "nobody", 1) is None
-    assert measured.title("nobody") == "nobody"
-    assert {cell.way for cell in measured.failures()} == {"lmdb/raw"}
-    assert measured.differences == []
-
-
-def test_nothing_is_created_where_there_are_no_results(tmp_path: Path) -> None:
-    with pytest.raises(PathNotFoundError, match=r"no results\.json"):
-        load(tmp_path / "absent")
-    assert list(tmp_path.iterdir()) == []
-
-
-def changed(value: dict[str, Any], path: list[Any], to: Any) -> dict[str, Any]:
-    place: Any = value
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = to
-    return value
+    again = load(tmp_path)
+    assert isinstance(again, Results) and again == measured
+    assert again.table().equals(measured.table())
 
 
 @pytest.mark.parametrize(
-    ("path", "to"),
-    [
-        (["results"], 3),
-        (["results", 0], "cell"),
-        (["results", 0, "seconds", "median"], "fast"),
-        (["results", 0, "seconds", "median"], -1),
-        (["results", 0, "seconds", "runs"], [float("nan")]),
-        (["results", 0, "images"], None),
-        (["machine"], []),
-        (["run", "repeats"], "five"),
-        (["run", "ways"], {"packed/png": "title"}),
-        (["run", "limits"], {"copy": []}),
-        (["source", "largest"], "big"),
-    ],
+    ("name", "experiment"), [("store", "store-many"), ("read", "read-many"), ("shuffled", "read-shuffled"), ("disk", "disk")]
 )
-def test_results_that_cannot_be_drawn_are_refused_with_the_file(measured: Results, tmp_path: Path, path: list[Any], to: Any) -> None:
-    file = tmp_path / "results.json"
-    file.write_text(json.dumps(changed(measured.to_json(), path, to)))
-    with pytest.raises(InvalidInputError, match=r"results\.json"):
-        load(file)
+def test_table_knows_short_names(measured: Results, name: str, experiment: str) -> None:
+    table = measured.table(name)
+    assert table.num_rows == 16 and set(table["experiment"].to_pylist()) == {experiment}
+    assert measured.table(experiment).equals(table)
 
 
-@pytest.mark.parametrize("text", ["", "[", "[]", "{}", '"results"', "[" * 100_000, "\udcff"])
-def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "other.json"
-    file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(InvalidInputError, match=r"other\.json"):
-        load(file)
+def scales(figure: Figure) -> set[str]:
+    return {each for axes in figure.axes for each in (axes.get_xscale(), axes.get_yscale())}
 
 
-def test_results_of_another_format_are_refused_by_number(measured: Results, tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
-    file.write_text(json.dumps({**measured.to_json(), "format": 2}))
-    with pytest.raises(IncompatibleStoreError, match="format 2"):
-        load(file)
+def drawn(figure: Figure) -> int:
+    """Return how many lines, bars and marks a figure has."""
+    return sum(len(axes.lines) + len(axes.patches) + len(axes.collections) for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", ["store", "read", "shuffled", "store-many", "read-many", "read-shuffled", "disk"])
+def test_plot_is_a_figure_with_something_in_it(measured: Results, name: str) -> None:
+    figure = measured.plot(name)
+    assert isinstance(figure, Figure) and drawn(figure) >= len(measured.ways)
+
+
+def test_plot_is_logarithmic_or_linear_as_asked(measured: Results) -> None:
+    assert scales(measured.plot("read", log=True)) == {"log"}
+    assert scales(measured.plot("read", log=False)) == {"linear"}
+
+
+def test_unknown_plot_lists_what_there_is(measured: Results) -> None:
+    with pytest.raises(InvalidInputError, match=r"no plot 'reed'.*store.*read.*shuffled.*disk"):
+        measured.plot("reed")
+
+
+def test_plot_of_what_was_not_measured_is_refused(measured: Results) -> None:
+    measured.cells = [each for each in measured.cells if each.experiment != "disk"]
+    with pytest.raises(InvalidInputError, match="no plot 'disk'"):
+        measured.plot("disk")
+
+
+def test_report_is_written_where_asked(measured: Results, tmp_path: Path) -> None:
+    path = measured.report(tmp_path / "made")
+    assert path == tmp_path / "made" / "report.html" and path.stat().st_size > 1000
+
+
+def test_repr_is_short_and_says_what_was_measured(measured: Results) -> None:
+    said = repr(measured)
+    assert said.startswith("<Results of 72 cells (synthetic images, each 32 × 32 × 3); ways: tutorial-png,") and said.endswith("disk>")
+
+
+def test_notebook_shows_the_summary_and_the_findings(measured: Results) -> None:
+    html = measured._repr_html_()
+    assert html.count("<tr>") == 1 + len(measured.ways) and "LMDB, tutorial" in html and "is fastest with" in html
+
+
+def test_notebook_says_how_many_cells_failed_and_why(measured: Results) -> None:
+    assert "4 cells without a measurement, the first: StoreFullError: &lt;b&gt;no space&lt;/b&gt; left" in measured._repr_html_()
+
+
+def test_notebook_shows_the_answers_of_the_lab() -> None:
+    settings = [(order, access) for order in ("in order", "shuffled") for access in ("256 at once", "one by one")]
+    answers = [
+        Observation("order", "packed/png", 100, {"order": order, "access": access}, Spread.of([1.0, 1.1, 1.2]))
+        for order, access in settings
+    ]
+    results = Results(
+        {}, {"name": "photos", "images": 100, "largest": [8, 8, 3]}, {"ways": {"packed/png": {"title": "<packed>"}}}, [], answers
+    )
+    html = results._repr_html_()
+    assert "&lt;packed&gt;" in html and "Shuffled reading" in html and "<packed>" not in html
+
+
+def test_notebook_shows_titles_as_text(measured: Results) -> None:
+    measured.run["ways"]["lmdb/raw"]["title"] = "<script>alert(1)</script>"
+    measured.source["name"] = "<b>photos"
+    html = measured._repr_html_()
+    assert "<script" not in html and "<b>photos" not in html and "&lt;b&gt;photos" in html
+
+
+@pytest.mark.parametrize(
+    ("question", "setting"),
+    [("parallel-read", {"other axis": 1}), ("parallel-read", {"with": "threads", "workers": "many"}), ("batch", {"batch": "some"})],
+)
+def test_answers_that_this_version_does_not_understand_are_left_out_of_what_is_loaded(
+    asked: Results, tmp_path: Path, question: str, setting: dict[str, str | int | float]
+) -> None:
+    known = asked.observations.copy()
+    asked.observations.append(Observation(question, "packed/png", 100, setting, Spread.of([1.0] * 5)))
+    asked.save(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.observations == known and loaded.cells == asked.cells
+    assert loaded.run["notes"][-1] == f"of another version of pixstore, or damaged, and left out: {question}"
+    assert loaded.report(tmp_path).exists()
+
+
+def test_questions_that_this_version_does_not_know_are_noted(asked: Results, tmp_path: Path) -> None:
+    asked.observations.append(Observation("tomorrow", "packed/png", 100, {}, Spread.of([1.0] * 5)))
+    asked.save(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.observations == asked.observations
+    assert loaded.run["notes"][-1] == "questions that this pixstore does not know: tomorrow"

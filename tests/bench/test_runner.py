@@ -6,16 +6,22 @@ import functools
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pixstore
 from pixstore import bench
-from pixstore.bench import Progress, Results
+from pixstore.bench import Measurements, Observation, Progress, Results
+from pixstore.bench.lab.catalog import QUESTIONS
+from pixstore.bench.lab.chart import Chart
+from pixstore.bench.lab.lab import DifferenceError, Lab
+from pixstore.bench.lab.question import Observed, Question, Trial
 from pixstore.bench.ways import catalog
-from pixstore.bench.ways.base import Found, Way, Work
+from pixstore.bench.ways.base import Found, Reader, Way, Work
 from pixstore.errors import InvalidInputError, PathNotFoundError
 
 FEW = ["tutorial-png", "tutorial-hdf5", "packed/png"]
@@ -67,6 +73,9 @@ class Memory(Way):
 
     def read_one(self, folder: Path, work: Work) -> Found:
         return self.read_many(folder, Work(work.images[:1], work.labels[:1]))
+
+    def reader(self, folder: Path, work: Work) -> Reader:
+        raise NotImplementedError
 
 
 def repeats(results: Results, experiment: str, images: int) -> int:
@@ -165,6 +174,26 @@ def test_a_short_budget_gives_fewer_repeats_and_no_larger_cutoffs(monkeypatch: p
     ]
 
 
+def test_large_images_warm_up_one_at_a_time(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.fromarray(np.full((1200, 1200, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    told: list[str] = []
+    run(tmp_path, ways=["packed/raw"], cutoffs=[1], repeats=1, progress=lambda progress: told.append(progress.doing))
+    assert any(each.startswith("1 image, ") for each in told)
+    assert not any(each.startswith("2 images") for each in told)
+
+
+@pytest.mark.parametrize(("budget", "rounds"), [(1.0, 1), (10.0, 2)])
+def test_a_warm_up_that_takes_much_of_the_budget_is_not_repeated(monkeypatch: pytest.MonkeyPatch, budget: float, rounds: int) -> None:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(clock=clock))
+    told: list[str] = []
+    kinds = {"ways": ["tutorial-png"], "cutoffs": [1], "experiments": ["store-many", "read-many"], "repeats": 1}
+    bench.run(**kinds, budget_seconds=budget, progress=lambda progress: told.append(progress.doing))  # type: ignore[arg-type]
+    assert sum(each.startswith("10 images, store-many") for each in told) == rounds
+
+
 def test_more_disk_than_allowed_is_not_used(tmp_path: Path) -> None:
     results = run(ways=FEW, cutoffs=[1, 2000], repeats=1, max_disk_bytes=1_000_000, experiments=["store-many", "disk"], out=tmp_path)
     assert results.cutoffs() == [1]
@@ -220,3 +249,114 @@ def test_a_mistyped_source_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(PathNotFoundError):
         run(tmp_path / "absent", out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+class Planned(Question):
+    """A question of four cells, each of which takes a second of the test's clock unless it does something else."""
+
+    title = "A question"
+    asks = "What is planned?"
+
+    def __init__(self, name: str, clock: Clock, measure: Callable[[], Observed] | None = None) -> None:
+        self.name = name
+        self._clock = clock
+        self._measure = measure or self._take_a_second
+
+    def _take_a_second(self) -> Observed:
+        self._clock.seconds += 1
+        return Observed(self._clock.seconds % 7 + 1)
+
+    def trials(self, lab: Lab) -> list[Trial]:
+        return [Trial("packed/raw", 10, {"cell": number}, self._measure) for number in range(4)]
+
+    def charts(self, answers: Sequence[Observation]) -> list[Chart]:
+        return []
+
+    def sentences(self, answers: Sequence[Observation], run: Measurements) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock that the run goes by; every question of the lab but two is taken away."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    for name in list(QUESTIONS):
+        monkeypatch.delitem(QUESTIONS, name)
+    for name in ("order", "cache"):
+        monkeypatch.setitem(QUESTIONS, name, Planned(name, clock))
+    return clock
+
+
+def lab_repeats(results: Results, question: str) -> list[int]:
+    return [len(each.seconds.runs) if each.seconds else 0 for each in results.answers(question)]
+
+
+def test_a_question_alone_is_asked_without_the_classic_experiment(clock: Clock, tmp_path: Path) -> None:
+    results = bench.run(ways=["packed/raw"], suite=["order"], cutoffs=[1], budget_seconds=60.0, out=tmp_path)
+    assert results.cells == [] and results.answers("cache") == []
+    assert min(lab_repeats(results, "order")) >= 10
+    assert results.run["lab"]["order"]["title"] == "A question"
+    assert results.run["limits"]["copy"] >= 0
+    assert bench.load(tmp_path).observations == results.observations
+
+
+def test_the_lab_ends_within_the_budget_and_every_question_has_its_share(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.TUTORIAL, "tutorial-png", Memory(clock=clock))
+    results = bench.run(ways=["tutorial-png"], cutoffs=[16], experiments=["store-many", "read-many"], suite=["full"], budget_seconds=100.0)
+    # 40 s are the classic experiment's, at most; 16 of the rest are for drawing.
+    assert 5 <= repeats(results, "store-many", 16) <= 20
+    assert 80 <= clock.seconds <= 84
+    counts = [sum(lab_repeats(results, name)) for name in ("order", "cache")]
+    assert min(counts) >= 25 and abs(counts[0] - counts[1]) <= 8
+
+
+def test_a_budget_too_short_for_the_lab_leaves_cells_that_say_so(clock: Clock) -> None:
+    results = bench.run(ways=["packed/raw"], suite=["order", "cache"], cutoffs=[1], budget_seconds=3.0)
+    assert clock.seconds <= 3.0
+    assert sum(lab_repeats(results, "order")) == 1
+    assert all(each.error is not None and "see --budget" in each.error for each in results.answers("cache") if each.seconds is None)
+    assert len(results.answers("cache")) == 4
+
+
+def test_an_interrupted_question_is_saved_with_what_it_has_measured(clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured = 0
+
+    def measure() -> Observed:
+        nonlocal measured
+        measured += 1
+        if measured == 3:
+            raise KeyboardInterrupt
+        return Observed(1.0)
+
+    monkeypatch.setitem(QUESTIONS, "order", Planned("order", clock, measure))
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(ways=["packed/raw"], suite=["full"], cutoffs=[1], repeats=1, budget_seconds=60.0, out=tmp_path)
+    results = bench.load(tmp_path)
+    assert results.run["interrupted"] is True
+    assert results.median("read-many", "packed/raw", 1) is not None
+    assert sorted(lab_repeats(results, "order")) == [0, 0, 1, 1]
+    assert results.run["notes"] == ["interrupted before the questions cache"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.json"]
+
+
+def test_other_pixels_in_a_question_fail_the_run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure() -> Observed:
+        raise DifferenceError("image 3 came back with other pixels")
+
+    monkeypatch.setitem(QUESTIONS, "order", Planned("order", clock, measure))
+    results = bench.run(ways=["packed/raw"], suite=["order"], cutoffs=[1], budget_seconds=60.0)
+    assert len(results.differences) == 4
+    assert results.differences[0] == "packed/raw, order, cell 0: DifferenceError: image 3 came back with other pixels"
+
+
+def test_stores_of_the_lab_keep_to_the_disk_allowed(clock: Clock) -> None:
+    results = bench.run(ways=["packed/raw"], suite=["order"], cutoffs=[1], budget_seconds=60.0, max_disk_bytes=10_000)
+    (only,) = results.observations
+    assert only.error is not None and "more than the 10 kB of --max-disk" in only.error
+
+
+def test_the_lab_has_ways_of_its_own_where_none_are_named(clock: Clock) -> None:
+    results = bench.run(suite=["order"], cutoffs=[1], budget_seconds=5.0)
+    assert {"packed/raw", "tutorial-png"} <= results.run["ways"].keys()
+    assert results.title("packed/raw") == "packed + raw"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pixstore.bench import Bytes, Progress
+from pixstore.bench import Bytes, Observation, Progress
 from pixstore.bench.experiments import Stage
 from pixstore.bench.images import built_in
+from pixstore.bench.lab.asking import Answer
 from pixstore.bench.session import Limits, Session
 from pixstore.errors import InvalidInputError
 
@@ -79,3 +80,40 @@ def test_disk_is_foreseen_from_the_number_before(tmp_path: Path) -> None:
     assert run.reason_to_stop(Stage(240, "store-many", (), True, True)) is None
     assert "960 kB" not in str(run.reason_to_stop(Stage(240, "store-many", (), True, True)))
     assert "about 1.04 MB, more than the 1 MB" in str(run.reason_to_stop(Stage(260, "store-many", (), True, True)))
+
+
+def test_a_cell_is_known_once_its_median_is_or_it_has_failed(tmp_path: Path) -> None:
+    run = session(tmp_path, Limits(None, 60.0))
+    assert (run.results.run["repeats"], run.results.run["most_repeats"]) == (5, 20)
+    for seconds in (1.0, 1.01, 0.99, 1.0):
+        run.add_time("read-many", "tutorial-png", 10, seconds)
+    assert not run.is_known("read-many", "tutorial-png", 10)
+    run.add_time("read-many", "tutorial-png", 10, 1.0)
+    assert run.is_known("read-many", "tutorial-png", 10)
+    run.add_time("read-many", "tutorial-png", 10, 2.0)
+    assert not run.is_known("read-many", "tutorial-png", 10)
+    run.fail("read-many", "tutorial-png", 10, "OSError: gone")
+    assert run.is_known("read-many", "tutorial-png", 10)
+
+
+def test_the_classic_experiment_keeps_to_its_part_of_the_budget(tmp_path: Path) -> None:
+    run = session(tmp_path, Limits(5, 1000.0, None, 100.0))
+    assert 80 < run.seconds_left() <= 88
+    assert run.results.run["budget_seconds"] == 1000.0
+
+
+def test_answers_of_the_lab_are_gathered_with_the_titles_of_their_ways(tmp_path: Path) -> None:
+    run = session(tmp_path, Limits(5, 60.0))
+    (known, new) = run.add_ways(["tutorial-png", "packed/raw"])
+    assert known is run.ways[0] and new.name == "packed/raw"
+    assert run.results.title("packed/raw") == "packed + raw"
+    run.results.run["lab"] = {}
+    run.add_answer("order", Answer([Observation("order", "packed/raw", 1, {}, error="gone")], {"rounds": 1}, ["other pixels"]))
+    assert run.results.answers("order")[0].error == "gone"
+    assert (run.results.run["lab"], run.results.differences) == ({"order": {"rounds": 1}}, ["other pixels"])
+
+
+def test_the_lab_tells_all_that_is_left(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    session(tmp_path, Limits(5, 100.0, None, 10.0), told).tell_lab("a")
+    assert told[0].doing == "a" and 90 < told[0].seconds_left <= 100

@@ -27,11 +27,11 @@ def test_every_cutoff_has_a_column_and_the_last_its_spread(measured: Results) ->
 
 
 def test_fewer_repeats_are_marked_and_explained(measured: Results) -> None:
-    measured.run["repeats"] = 5
+    measured.run["repeats"] = 8
     summary = table.summary(measured)
     assert summary is not None
-    assert summary.rows[0][2] == "0.301 ×3"
-    assert table.footnotes(measured)[0].startswith("×n: only n repeats, not 5")
+    assert summary.rows[0][2] == "0.301 ×5"
+    assert table.footnotes(measured)[0].startswith("×n: only n repeats, not 8")
 
 
 def test_footnotes_name_each_failure_once_and_all_notes(measured: Results) -> None:
@@ -40,11 +40,18 @@ def test_footnotes_name_each_failure_once_and_all_notes(measured: Results) -> No
     assert notes[-2:] == ["a note", "stopped before 10,000 images"]
 
 
+def test_ways_of_the_lab_alone_have_no_rows(measured: Results) -> None:
+    measured.run["ways"]["hand-lmdb"] = {"title": "LMDB, by hand", "threads": 1}
+    for shown in table.tables(measured):
+        assert "hand-lmdb" not in [row[1] for row in shown.rows]
+
+
 def test_what_was_not_measured_has_no_table(measured: Results) -> None:
     measured.cells = [cell for cell in measured.cells if cell.experiment == "read-many"]
     first, summary = table.tables(measured)
     assert first.title == "Reading in order"
     assert {row[2] for row in summary.rows} == {"–"}
+    assert table.one_image(measured) is None
     measured.cells = []
     assert table.tables(measured) == []
 

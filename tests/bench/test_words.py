@@ -27,6 +27,17 @@ def test_numbers_are_rounded_to_three_digits() -> None:
     assert [words.count(value, "image") for value in (1, 1000)] == ["1 image", "1,000 images"]
 
 
+def test_images_that_repeat_are_told_with_how_many_there_are(measured: Results) -> None:
+    assert words.images(measured, 1000) == "1,000 images"
+    measured.source["sampled"] = 20
+    assert words.images(measured, 20) == "20 images"
+    assert words.images(measured, 10, 4444) == "10 to 4,444 images (20, repeated)"
+
+
+def test_parts_are_shown_in_percent() -> None:
+    assert [words.percent(value) for value in (0, 0.004, 0.056, 0.375, 1.0)] == ["0 %", "0.4 %", "5.6 %", "38 %", "100 %"]
+
+
 def test_largest_is_the_last_number_of_images_that_is_complete(measured: Results) -> None:
     assert words.largest(measured) == 1000
     measured.cells = [cell for cell in measured.cells if cell.images < 1000 or cell.way == "tutorial-png"]

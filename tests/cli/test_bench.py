@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pixstore.bench.lab.catalog import QUESTIONS
 from pixstore.bench.ways import catalog
 from pixstore.bench.ways.base import Found, Work
 from pixstore.bench.ways.tutorial_png import TutorialPng
@@ -33,7 +35,7 @@ def test_a_first_look_prints_one_table_two_sentences_and_what_is_next(pixstore: 
     done = pixstore("bench", "--out", tmp_path / "out", "--cutoffs", "1,5", *QUICK)
     assert done.status == 0
     assert done.out.startswith("5 images: synthetic images")
-    words = ["images kept as", "PNG files, tutorial", "tutorial-hdf5", "shuffled s", "disk MB", "is fastest with"]
+    words = ["images kept as", "PNG files, tutorial", "tutorial-hdf5", "shuffled s", "disk MB", "no way is called fastest"]
     for each in [*words, "pixstore bench YOUR/IMAGES", "pixstore convert YOUR/IMAGES"]:
         assert each in done.out
     assert f"Report: {tmp_path / 'out' / 'report.html'}" in done.out
@@ -46,8 +48,9 @@ def test_own_images_get_every_table(pixstore: Callable[..., Any], photos: Path, 
         "bench", photos, "--out", tmp_path / "out", "--cutoffs", "1,3", "--repeats", 1, "--experiments", "store-one,read-one,read-many"
     )
     assert done.status == 0
-    for words in ("One image", "store ms", "Reading in order", "as it lies", "packed/keep", f"pixstore convert {photos} images.pixstore"):
+    for words in ("One image", "store ms", "Reading in order", "as it lies", "packed/keep"):
         assert words in done.out
+    assert f"Next:\n  pixstore advise {photos}\n  pixstore convert {photos} images.pixstore" in done.out
     assert "Storing\n" not in done.out
 
 
@@ -82,6 +85,7 @@ def test_a_wrong_read_back_is_status_1_and_names_the_way(
         (("--max-disk", "much"), "'much' is no size"),
         (("--ways", "png"), "no way 'png'"),
         (("--experiments", "sing"), "no experiment 'sing'"),
+        (("--suite", "ordre"), "no suite 'ordre'; suites are classic, full, order"),
         (("absent",), "absent"),
     ],
 )
@@ -94,6 +98,24 @@ def test_bad_usage_is_one_line_and_status_2(
     assert words in done.err
     assert done.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_alone_prints_its_answer(pixstore: Callable[..., Any], photos: Path, tmp_path: Path) -> None:
+    done = pixstore("bench", photos, "--out", tmp_path / "out", "--suite", "order", "--ways", "packed/raw,lmdb/raw", "--budget", "3s")
+    assert done.status == 0
+    assert "\nOrder of access\n  " in done.out
+    assert "with many images" not in done.out
+    assert f"Report: {tmp_path / 'out' / 'report.html'}" in done.out
+    value = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert value["results"] == [] and len(value["lab"]) == 16
+
+
+def test_help_names_every_question_with_what_it_is(pixstore: Callable[..., Any]) -> None:
+    shown = " ".join(re.sub(r"[│╭╮╰╯─]", " ", pixstore("bench", "--help").out).split())
+    for name, question in QUESTIONS.items():
+        assert f"{name}: {question.title}" in shown
+    for way in catalog.BY_HAND:
+        assert way in shown
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("20m", 1200), ("1.5h", 5400)])

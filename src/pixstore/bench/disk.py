@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pixstore.bench.results import Bytes
+from pixstore.bench.measurements import Bytes
 
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own blocks are."""

@@ -32,11 +32,24 @@ class StoreFolders:
     def fresh(self, name: str) -> Path:
         """Return an empty folder for a store of this way, never of a name used before; its store before is removed."""
         self.remove(name)
+        self._current[name] = self.another(name)
+        return self._current[name]
+
+    def another(self, name: str) -> Path:
+        """Return an empty folder of a name never used before, which stays until it is discarded."""
         self._made += 1
         place = self._root / f"{self._made}-{name.replace('/', '+')}"
         place.mkdir()
-        self._current[name] = place
         return place
+
+    def discard(self, place: Path) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self._current.clear()
+        for place in self._root.iterdir():
+            self.discard(place)
 
     def current(self, name: str) -> Path:
         """Return where this way's last store is."""

@@ -14,7 +14,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 BLOCK = 500
-"""Pictures drawn from one seed: picture i is the same however many are asked for."""
+"""Pictures drawn from one seed, fewer of large ones: picture i is the same however many are asked for."""
+BLOCK_BYTES = 32 << 20
+"""What one array of a block takes at most, in 32-bit floats."""
 CLASSES = 10
 SHEET = 512
 """Side of the sheet of noise that the pictures of one block are cut from."""
@@ -40,19 +42,20 @@ def pictures(count: int, *, seed: int = 0, size: int = 32) -> Pictures:
     """
     images = np.empty((count, size, size, 3), dtype=np.uint8)
     labels = np.empty(count, dtype=np.int64)
-    for number, start in enumerate(range(0, count, BLOCK)):
-        taken = min(BLOCK, count - start)
-        block = _block(np.random.default_rng([seed, size, number]), size)
+    drawn = max(1, min(BLOCK, BLOCK_BYTES // (size * size * 3 * 4)))
+    for number, start in enumerate(range(0, count, drawn)):
+        taken = min(drawn, count - start)
+        block = _block(np.random.default_rng([seed, size, number]), size, drawn)
         images[start : start + taken] = block.images[:taken]
         labels[start : start + taken] = block.labels[:taken]
     return Pictures(images, labels)
 
 
-def _block(random: np.random.Generator, size: int) -> Pictures:
-    labels = random.integers(0, CLASSES, BLOCK)
-    contrast = random.lognormal(3.75, 0.38, (BLOCK, 1, 1, 1)).astype(np.float32)
-    ground = contrast * _texture(random, size) + random.normal(122, 26, (BLOCK, 1, 1, 1)).astype(np.float32)
-    thing = 0.8 * contrast * _texture(random, size) + random.normal(122, 50, (BLOCK, 1, 1, 1)).astype(np.float32)
+def _block(random: np.random.Generator, size: int, count: int) -> Pictures:
+    labels = random.integers(0, CLASSES, count)
+    contrast = random.lognormal(3.75, 0.38, (count, 1, 1, 1)).astype(np.float32)
+    ground = contrast * _texture(random, size, count) + random.normal(122, 26, (count, 1, 1, 1)).astype(np.float32)
+    thing = 0.8 * contrast * _texture(random, size, count) + random.normal(122, 50, (count, 1, 1, 1)).astype(np.float32)
     thing += _tint(labels)
     cover = _cover(random, labels, size)
     picture = ground + cover * (thing - ground)
@@ -60,15 +63,15 @@ def _block(random: np.random.Generator, size: int) -> Pictures:
     return Pictures(np.clip(np.rint(picture), 0, 255).astype(np.uint8), labels)
 
 
-def _texture(random: np.random.Generator, size: int) -> NDArray[np.float32]:
-    """Return BLOCK sheets size·size·3 of coloured noise with a falling spectrum, standard deviation about 1."""
+def _texture(random: np.random.Generator, size: int, count: int) -> NDArray[np.float32]:
+    """Return `count` sheets size·size·3 of coloured noise with a falling spectrum, standard deviation about 1."""
     around = max(SHEET, 4 * size)
     frequency = np.hypot(np.fft.fftfreq(around)[:, None], np.fft.rfftfreq(around)[None, :]) * around
     amplitude = (np.maximum(frequency, 1) ** -SLOPE).astype(np.float32)
     noise = random.standard_normal((len(COLOUR), around, around), dtype=np.float32)
     sheet = np.fft.irfft2(np.fft.rfft2(noise) * amplitude, s=(around, around)).transpose(1, 2, 0).astype(np.float32)
     windows = sliding_window_view(sheet, (size, size), axis=(0, 1))
-    down, right = random.integers(0, around - size + 1, (2, BLOCK))
+    down, right = random.integers(0, around - size + 1, (2, count))
     cuts = windows[down, right].transpose(0, 2, 3, 1)
     cuts = cuts - cuts.mean(axis=(1, 2), keepdims=True)
     coloured: NDArray[np.float32] = (cuts / (cuts.std(axis=(1, 2), keepdims=True) + 1e-6)) @ COLOUR
@@ -82,11 +85,11 @@ def _tint(labels: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def _cover(random: np.random.Generator, labels: NDArray[np.int64], size: int) -> NDArray[np.float32]:
-    """Return BLOCK sheets size·size·1 between 0 (ground) and 1 (object), with edges one pixel soft."""
+    """Return a sheet size·size·1 per label, between 0 (ground) and 1 (object), with edges one pixel soft."""
     across = (np.arange(size, dtype=np.float32) + 0.5) / size
-    centre = random.uniform(0.3, 0.7, (2, BLOCK, 1, 1)).astype(np.float32)
-    radius = random.uniform(0.18, 0.42, (2, BLOCK, 1, 1)).astype(np.float32)
-    turn = random.uniform(0, np.pi, (BLOCK, 1, 1)).astype(np.float32)
+    centre = random.uniform(0.3, 0.7, (2, len(labels), 1, 1)).astype(np.float32)
+    radius = random.uniform(0.18, 0.42, (2, len(labels), 1, 1)).astype(np.float32)
+    turn = random.uniform(0, np.pi, (len(labels), 1, 1)).astype(np.float32)
     down, right = across[None, :, None] - centre[0], across[None, None, :] - centre[1]
     first = np.abs(np.cos(turn) * down + np.sin(turn) * right) / radius[0]
     second = np.abs(np.cos(turn) * right - np.sin(turn) * down) / radius[1]

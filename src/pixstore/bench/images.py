@@ -112,34 +112,45 @@ def from_source(path: Path, count: int, *, seed: int = 0) -> Sample:
     dataset = pixstore.open(path)
     if len(dataset) == 0:
         raise InvalidInputError(f"{path}: no images here")
-    image_field = dataset.schema.fields[0].name
     chosen = np.sort(np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False))
-    taken = _Taken(dataset, image_field)
-    taken.take(_spread(chosen))
+    return from_rows(dataset, path, chosen)
+
+
+def from_rows(dataset: pixstore.Dataset, path: Path, rows: NDArray[np.int64], *, most_bytes: int | None = None) -> Sample:
+    """Return these rows (ascending) of an open dataset as a sample; a seeded part of them where they hold more than `most_bytes`
+    (400 MB).
+
+    Images that cannot be decoded are left out and named in the notes. Raises InvalidInputError where none can be decoded.
+    """
+    image_field = dataset.schema.fields[0].name
+    most_bytes = SAMPLE_BYTES if most_bytes is None else most_bytes
+    taken = _Taken(dataset, image_field, most_bytes)
+    taken.take(_spread(rows))
     if not taken.rows:
         raise InvalidInputError(f"{path}: none of the first {taken.failed} images sampled can be decoded; {taken.reason}")
     order = np.argsort(taken.rows)
-    rows = np.asarray(taken.rows, dtype=np.int64)[order]
+    found = np.asarray(taken.rows, dtype=np.int64)[order]
     images = _stack([taken.images[each] for each in order.tolist()])
     encoded = [taken.encoded[each] for each in order.tolist()] if taken.encoded else None
     notes: list[str] = []
     if len(dataset.schema.fields) > 1:
         notes.append(f"of the fields {', '.join(dataset.schema.field_names)} only {image_field!r} is measured")
-    labels = _labels(dataset.table, rows, notes)
+    labels = _labels(dataset.table, found, notes)
     if taken.failed:
         notes.append(f"{taken.failed} of the images sampled cannot be decoded and are left out; the first: {taken.reason}")
-    if len(rows) + taken.failed < len(chosen):
-        notes.append(f"a seeded sample of {len(rows):,} of {len(dataset):,} images: no more than {SAMPLE_BYTES / 1e6:.0f} MB are held")
-    codec = _codec(dataset, image_field, rows) if encoded else None
-    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, rows, dataset, image_field, codec, notes)
+    if len(found) + taken.failed < len(rows):
+        notes.append(f"a seeded sample of {len(found):,} of {len(dataset):,} images: no more than {most_bytes / 1e6:.0f} MB are held")
+    codec = _codec(dataset, image_field, found) if encoded else None
+    return Sample(path.name, dataset.origin, len(dataset), images, labels, encoded, found, dataset, image_field, codec, notes)
 
 
 class _Taken:
     """Collects rows until there are enough or the limit of memory is reached."""
 
-    def __init__(self, dataset: pixstore.Dataset, image_field: str) -> None:
+    def __init__(self, dataset: pixstore.Dataset, image_field: str, most_bytes: int) -> None:
         self._dataset = dataset
         self._field = image_field
+        self._most_bytes = most_bytes
         self._held = 0
         self._is_encoded: bool | None = None
         self.rows: list[int] = []
@@ -151,12 +162,12 @@ class _Taken:
     def take(self, rows: NDArray[np.int64]) -> None:
         size = 1
         start = 0
-        while start < len(rows) and self._held < SAMPLE_BYTES:
+        while start < len(rows) and self._held < self._most_bytes:
             self._chunk(rows[start : start + size])
             start += size
             mean = self._held / max(len(self.rows), 1)
             # The first images tell how many fit; a chunk never takes more than an eighth of the limit.
-            size = max(1, min(CHUNK_ROWS, int(SAMPLE_BYTES / 8 / max(mean, 1)), int((SAMPLE_BYTES - self._held) / max(mean, 1))))
+            size = max(1, min(CHUNK_ROWS, int(self._most_bytes / 8 / max(mean, 1)), int((self._most_bytes - self._held) / max(mean, 1))))
 
     def _chunk(self, rows: NDArray[np.int64]) -> None:
         images = self._decoded(rows)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from pixstore.bench import svg
+from pixstore.bench.sheet import sheet
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-STYLE = """
-:root { color-scheme: light; --ink: #222; --soft: #555; --line: #ddd; --accent: #AA3C8B; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff;
-  max-width: 60rem; margin: 2.5rem auto 5rem; padding: 0 1.2rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
-h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; border-top: 1px solid var(--line); padding-top: 1.4rem; }
-.soft { color: var(--soft); } .synthetic { color: #8a3b00; }
-.summary { border-left: 4px solid var(--accent); background: #faf5f9; padding: .6rem 1.1rem; margin: 1.2rem 0; }
-.summary p { margin: .4rem 0; font-size: 1.05rem; }
-table { border-collapse: collapse; width: 100%; margin: .8rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .28rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td:first-child, .left { text-align: left; }
-th { font-weight: 600; border-bottom: 2px solid #999; }
-code { font: .88em ui-monospace, monospace; color: var(--soft); }
-.best { font-weight: 700; }
-.failed { color: #b00020; } .spread { display: block; white-space: nowrap; font-weight: 400; color: var(--soft); font-size: .82em; }
-figure { margin: 1.4rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
-figcaption { color: var(--soft); font-size: .9rem; }
-details { margin: .8rem 0; } summary { cursor: pointer; } li { margin: .25rem 0; }
-@media print { body { margin: 0; max-width: none; } h2, figure, table { break-inside: avoid; } }
-"""
+NOT_IN_ANCHORS = re.compile(r"[^a-z0-9]+")
 
 
 class Markup(str):
     """Text that is HTML already."""
+
+
+class Section(Markup):
+    """A section of the page, with what the list of contents needs."""
+
+    heading: str
+    name: str
 
 
 def text(value: object) -> Markup:
@@ -44,8 +35,28 @@ def element(name: str, *children: object, css: str = "") -> Markup:
     return Markup(f"<{name}{kind}>{''.join(text(child) for child in children)}</{name}>")
 
 
-def section(heading: str, *children: object) -> Markup:
-    return element("section", element("h2", heading), *children)
+def section(heading: str, *children: object) -> Section:
+    """Return a section that its anchor, made of the heading, leads to."""
+    inside = "".join(text(child) for child in (element("h2", heading), *children))
+    name = anchor(heading)
+    found = Section(f'<section id="{name}">{inside}</section>')
+    found.heading, found.name = heading, name
+    return found
+
+
+def anchor(heading: str) -> str:
+    """Return the name of a heading in addresses: "at-order-of-access"."""
+    return f"at-{NOT_IN_ANCHORS.sub('-', heading.lower()).strip('-')}"
+
+
+def link(heading: str, shown: object) -> Markup:
+    """Return a link to the section of this heading."""
+    return Markup(f'<a href="#{anchor(heading)}">{text(shown)}</a>')
+
+
+def contents(sections: Iterable[Section]) -> Markup:
+    """Return a list of links to the sections."""
+    return element("nav", bullets(link(each.heading, each.heading) for each in sections))
 
 
 def bullets(items: Iterable[object]) -> Markup:
@@ -53,10 +64,10 @@ def bullets(items: Iterable[object]) -> Markup:
 
 
 def table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
-    """Return a table; a cell that is a `td` already is taken as it is."""
-    head = element("tr", *(element("th", each) for each in heads))
+    """Return a table in a box of its own, where what is too wide is moved sideways; what is a cell already is taken as it is."""
+    head = element("tr", *(each if isinstance(each, Cell) else element("th", each) for each in heads))
     body = [element("tr", *(cell if isinstance(cell, Cell) else element("td", cell) for cell in row)) for row in rows]
-    return element("table", element("thead", head), element("tbody", *body))
+    return element("div", element("table", element("thead", head), element("tbody", *body)), css="table")
 
 
 class Cell(Markup):
@@ -67,11 +78,20 @@ def cell(*children: object, css: str = "") -> Cell:
     return Cell(element("td", *children, css=css))
 
 
-def figure(svg: str, caption: str) -> Markup:
-    """Return a figure around an SVG that we have drawn ourselves, without its XML heading."""
-    drawing = svg[svg.index("<svg") :]
-    labelled = drawing.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
-    return element("figure", Markup(labelled), element("figcaption", caption))
+def head(*children: object, css: str = "") -> Cell:
+    return Cell(element("th", *children, css=css))
+
+
+def folded(summary: str, *children: object) -> Markup:
+    """Return what is shown only when its summary is clicked at."""
+    return element("details", element("summary", summary), *children)
+
+
+def figure(drawing: str, caption: str, *conditions: str) -> Markup:
+    """Return a figure around an SVG that we have drawn ourselves, with the page's colours; below it the caption and its conditions."""
+    labelled = svg.for_page(drawing).replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
+    said = " ".join([f"{caption}.", *conditions])
+    return element("figure", element("div", Markup(labelled), css="plot"), element("figcaption", said))
 
 
 def page(title: str, *children: object) -> str:
@@ -80,6 +100,7 @@ def page(title: str, *children: object) -> str:
         '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>"
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{sheet()}</style>"
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{"".join(text(child) for child in children)}\n</body></html>\n'

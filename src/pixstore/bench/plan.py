@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
+
+from pixstore.bench.statistics import LEAST_REPEATS
 
 CellKey: TypeAlias = tuple[str, str]
 """Experiment and way."""
@@ -13,12 +16,29 @@ TURN: CellKey = ("turn", "all ways")
 REMOVAL: CellKey = ("removal", "all ways")
 """What removing the stores of one number of images costs at its end."""
 BISECTIONS = 40
+MOST_REPEATS = 20
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How often a cell is measured: `least` times where the budget allows, then until its median is known, `most` times at most."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def of(cls, asked: int | None) -> Repeats:
+        """Return so many repeats and no other; those of the default for None."""
+        return cls(LEAST_REPEATS, MOST_REPEATS) if asked is None else cls(asked, asked)
+
+    def __str__(self) -> str:
+        return str(self.most) if self.least == self.most else f"up to {self.most}"
 
 
 class Plan:
     """Knows what one repeat of every cell has cost so far, with all that goes with it: deleting, flushing, comparing."""
 
-    def __init__(self, repeats: int) -> None:
+    def __init__(self, repeats: Repeats) -> None:
         self.repeats = repeats
         self._costs: dict[CellKey, dict[int, list[float]]] = {}
 
@@ -64,5 +84,5 @@ class Plan:
         return low
 
     def rest_seconds(self, keys: Sequence[CellKey], images: Sequence[int]) -> float:
-        """Return what all repeats of these cells at all these cutoffs are expected to take."""
-        return self.repeats * sum(self.round_seconds(keys, each) for each in images)
+        """Return what these cells at all these cutoffs are expected to take, each repeated as often as it has to be."""
+        return self.repeats.least * sum(self.round_seconds(keys, each) for each in images)

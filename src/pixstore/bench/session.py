@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pixstore.bench import machine, naming, words
+from pixstore.bench import machine, naming, suites, words
 from pixstore.bench.experiments import EXPERIMENTS, Stage
 from pixstore.bench.folders import StoreFolders
 from pixstore.bench.images import Sample
-from pixstore.bench.plan import REMOVAL, TURN, CellKey, Plan
-from pixstore.bench.results import Bytes, Cell, Results, Seconds
+from pixstore.bench.lab.asking import Answer
+from pixstore.bench.measurements import Bytes, Cell, Measurements
+from pixstore.bench.plan import REMOVAL, TURN, CellKey, Plan, Repeats
+from pixstore.bench.statistics import Spread
 from pixstore.bench.ways import catalog
+from pixstore.bench.ways.base import Way
 from pixstore.bench.ways.source import SourceWay
 from pixstore.errors import InvalidInputError
-
-DRAWING_SECONDS = 12.0
-"""Kept of the budget for the physical limits, the plots and the report."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,20 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may use: repeats of each cell, seconds in all, bytes of disk at once (half of what is free for None)."""
+    """What a run may use: repeats of each cell, seconds in all, bytes of disk at once (half of what is free for None).
 
-    repeats: int
+    repeats: None for as many as it takes to know the median. classic_seconds: what of the budget is the classic experiment's, None
+    for all of it.
+    """
+
+    repeats: int | None
     budget_seconds: float
     max_disk_bytes: int | None = None
+    classic_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.repeats < 1 or not self.budget_seconds > 0 or (self.max_disk_bytes is not None and self.max_disk_bytes < 0):
+        has_repeats = self.repeats is None or self.repeats >= 1
+        if not has_repeats or not self.budget_seconds > 0 or (self.max_disk_bytes is not None and self.max_disk_bytes < 0):
             raise InvalidInputError(f"{self}: all must be positive")
 
 
@@ -56,41 +62,62 @@ class Session:
         self.sample = sample
         self.folder = folder
         self.folders = StoreFolders(folder)
-        self.plan = Plan(limits.repeats)
+        self.plan = Plan(Repeats.of(limits.repeats))
         self.waiting: list[Stage] = []
         self._started = started
         self._budget = limits.budget_seconds
-        self._max_disk = shutil.disk_usage(folder).free // 2 if limits.max_disk_bytes is None else limits.max_disk_bytes
+        self._classic = limits.budget_seconds if limits.classic_seconds is None else limits.classic_seconds
+        self.max_disk_bytes = shutil.disk_usage(folder).free // 2 if limits.max_disk_bytes is None else limits.max_disk_bytes
         self._report = report
         cpus = machine.usable_cpus()
-        source = None if sample.dataset is None else SourceWay(sample.dataset, sample.image_field, cpus)
-        self.ways = [catalog.find(name, source, cpus) for name in names]
+        self._cpus = cpus
+        self._source = None if sample.dataset is None else SourceWay(sample.dataset, sample.image_field, cpus)
+        self.ways = [catalog.find(name, self._source, cpus) for name in names]
         self._cells: dict[tuple[str, str, int], Cell] = {}
         self._runs: dict[tuple[str, str, int], list[float]] = {}
-        self.results = Results(machine.describe(folder), sample.describe(), self._conditions())
+        self.results = Measurements(machine.describe(folder), sample.describe(), self._conditions())
 
     def _conditions(self) -> dict[str, Any]:
         return {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "repeats": self.plan.repeats,
+            "repeats": self.plan.repeats.least,
+            "most_repeats": self.plan.repeats.most,
             "budget_seconds": self._budget,
-            "max_disk_bytes": self._max_disk,
-            "ways": {way.name: {"title": naming.title(way.name, kept=self.sample.codec), "threads": way.threads} for way in self.ways},
+            "max_disk_bytes": self.max_disk_bytes,
+            "ways": {way.name: self._description(way) for way in self.ways},
             "conditions": list(words.CONDITIONS),
             "notes": [f"{way.name} is lossy: its pixels are not compared" for way in self.ways if naming.is_lossy(way.name)],
             "limits": {},
             "interrupted": False,
         }
 
+    def _description(self, way: Way) -> dict[str, Any]:
+        return {"title": naming.title(way.name, kept=self.sample.codec), "threads": way.threads}
+
+    def add_ways(self, names: Sequence[str]) -> list[Way]:
+        """Return the ways of these names, for the lab; the results know their titles too."""
+        known = {way.name: way for way in self.ways}
+        found = [known.get(name) or catalog.find(name, self._source, self._cpus) for name in names]
+        for way in found:
+            self.results.run["ways"].setdefault(way.name, self._description(way))
+        return found
+
+    def add_answer(self, question: str, answer: Answer) -> None:
+        """Note what a question of the lab gave."""
+        self.results.observations += answer.observations
+        self.results.run["lab"][question] = answer.asked
+        if answer.differences:
+            self.results.run.setdefault("differences", []).extend(answer.differences)
+
     def finish(self) -> None:
         """Bring everything measured into the results."""
         for key, runs in self._runs.items():
             cell = self._cells.get(key, Cell(*key))
-            self._cells[key] = replace(cell, seconds=Seconds.of(runs)) if cell.error is None else cell
+            self._cells[key] = replace(cell, seconds=Spread.of(runs)) if cell.error is None else cell
         position = {name: number for number, name in enumerate(EXPERIMENTS)}
         order = {way.name: number for number, way in enumerate(self.ways)}
         self.results.cells = sorted(self._cells.values(), key=lambda cell: (position[cell.experiment], cell.images, order[cell.way]))
-        self.results.run["seconds"] = round(time.monotonic() - self._started, 1)
+        self.results.run["seconds"] = round(self.seconds_gone(), 1)
 
     def forget(self) -> None:
         """Drop everything measured; what it cost stays known to the plan."""
@@ -121,10 +148,20 @@ class Session:
         """The largest number of images with a time, 0 where there is none yet."""
         return max((images for _, _, images in self._runs), default=0)
 
+    def is_known(self, experiment: str, way: str, images: int) -> bool:
+        """Return whether this cell needs no further repeats: its median is known well enough, or it has failed."""
+        cell, runs = self._cells.get((experiment, way, images)), self._runs.get((experiment, way, images))
+        return (cell is not None and cell.error is not None) or (runs is not None and Spread.of(runs).is_narrow)
+
+    def seconds_gone(self) -> float:
+        return time.monotonic() - self._started
+
     def seconds_left(self) -> float:
-        """Return what is left of the budget, without what drawing will take."""
-        reserve = min(DRAWING_SECONDS, self._budget / 5)
-        return self._budget - reserve - (time.monotonic() - self._started)
+        """Return what is left of the classic experiment's budget, without what drawing will take."""
+        return self._classic - self._drawing_seconds() - self.seconds_gone()
+
+    def _drawing_seconds(self) -> float:
+        return suites.drawing_seconds([suites.CLASSIC], self._classic)
 
     def keys(self, stage: Stage) -> list[CellKey]:
         """Return the cells of a stage that cost time: storing, whether timed or not, and every read."""
@@ -138,8 +175,13 @@ class Session:
         planned = sum(self.plan.rest_seconds(self.keys(each), [each.images]) for each in self.waiting)
         if stage is not None:
             planned += repeats_left * self.plan.round_seconds(self.keys(stage), stage.images)
-        left = max(0.0, min(planned, self.seconds_left())) + min(DRAWING_SECONDS, self._budget / 5)
-        self._report(Progress(doing, time.monotonic() - self._started, left))
+        left = max(0.0, min(planned, self.seconds_left())) + self._drawing_seconds() + self._budget - self._classic
+        self._report(Progress(doing, self.seconds_gone(), left))
+
+    def tell_lab(self, doing: str) -> None:
+        """Report what the lab is doing; it uses all that is left of the budget."""
+        if self._report is not None:
+            self._report(Progress(doing, self.seconds_gone(), max(0.0, self._budget - self.seconds_gone())))
 
     def reason_to_stop(self, stage: Stage) -> str | None:
         """Return why this number of images would pass a limit, None where it would not."""
@@ -151,8 +193,8 @@ class Session:
             have = f"{words.duration(left)} are left" if left > 0 else "nothing is left"
             return f"once every way would take about {words.duration(needed)}, of the budget {have}; see --budget"
         space = self._predicted_disk(stage)
-        if space > self._max_disk:
-            return f"the stores would need about {words.size(space)}, more than the {words.size(self._max_disk)} of --max-disk"
+        if space > self.max_disk_bytes:
+            return f"the stores would need about {words.size(space)}, more than the {words.size(self.max_disk_bytes)} of --max-disk"
         return None
 
     def _predicted_disk(self, stage: Stage) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -13,13 +12,15 @@ import numpy as np
 
 from pixstore.bench import check, naming, words
 from pixstore.bench.experiments import Stage
-from pixstore.bench.memory import hand_out_memory
-from pixstore.bench.plan import REMOVAL, TURN, CellKey
+from pixstore.bench.plan import REMOVAL, TURN, CellKey, Repeats
 from pixstore.bench.session import Session
+from pixstore.bench.timing import timed
 from pixstore.bench.ways.base import Found, Way, Work
 
 SYNC_BYTES = 8_000_000
 """From so many bytes of pixels on, everything written before reaches the disk before each store is timed; below, once per turn."""
+FURTHER_PART = 1 / 30
+"""Of what is left of the budget, for repeats beyond the least where larger numbers of images still wait for theirs."""
 
 
 class StageRun:
@@ -34,21 +35,44 @@ class StageRun:
         self._random = np.random.default_rng(stage.images)
         self._seconds = 0.0
         self._broken: dict[str, str] = {}
+        self._pending: set[CellKey] = set()
 
-    def run(self, repeats: int) -> None:
-        """Measure every cell up to `repeats` times, fewer where the budget is short; the first time always."""
-        ways = self._session.ways
-        for way in ways:
+    def run(self, repeats: Repeats) -> None:
+        """Measure every cell as often as it has to be, fewer times where the budget is short; the first time always.
+
+        Then those whose medians are not known well enough, until they are, as far as the time allows.
+        """
+        for way in self._session.ways:
             title = way.title(self._work)
             if title:
                 self._session.results.run["ways"][way.name]["title"] = title
-        for repeat in range(repeats):
-            plan, images, paid, started = self._session.plan, self._stage.images, self._seconds, time.monotonic()
-            self._share = plan.share([*self._keys(), TURN], images, repeats - repeat, self._seconds_left())
-            self._store_all(repeat)
-            self._read_all(repeat)
-            plan.record(TURN, images, time.monotonic() - started - (self._seconds - paid))
+        for repeat in range(repeats.least):
+            self._pending = set(self._session.keys(self._stage))
+            self._round(repeat, repeats.least - repeat, self._seconds_left())
+        further_until = time.monotonic() + self._further_seconds()
+        for repeat in range(repeats.least, repeats.most):
+            self._pending = {key for key in self._keys() if not self._session.is_known(*key, self._stage.images)}
+            if not self._round(repeat, repeats.most - repeat, further_until - time.monotonic()):
+                break
         self._paid(REMOVAL, self._remove)
+
+    def _round(self, repeat: int, repeats_left: int, seconds_left: float) -> bool:
+        """Measure every pending cell that fits its share of the seconds left; return whether any did."""
+        plan, images, paid, started = self._session.plan, self._stage.images, self._seconds, time.monotonic()
+        keys = [key for key in self._keys() if key in self._pending]
+        self._share = plan.share([*keys, TURN], images, repeats_left, seconds_left)
+        if repeat > 0 and not any(self._fits(key, repeat) for key in keys):
+            return False
+        self._store_all(repeat)
+        self._read_all(repeat)
+        plan.record(TURN, images, time.monotonic() - started - (self._seconds - paid))
+        return True
+
+    def _further_seconds(self) -> float:
+        """Return how long this stage may go on with repeats beyond the least: larger numbers of images come first."""
+        left = max(0.0, self._seconds_left())
+        waiting = sum(self._session.plan.rest_seconds(self._session.keys(each), [each.images]) for each in self._session.waiting)
+        return max(left - waiting, left * FURTHER_PART)
 
     def _turn(self) -> list[Way]:
         """Return the ways in a new order: none always follows the same neighbour, whose traces it would meet each time."""
@@ -68,7 +92,7 @@ class StageRun:
         for way in self._turn():
             key = (self._stage.store, way.name)
             wanted = self._stage.times_store or repeat == 0
-            if way.stores and wanted and way.name not in self._broken and self._fits(key, repeat):
+            if key in self._pending and wanted and way.name not in self._broken and self._fits(key, repeat):
                 self._tell(way, self._stage.store, repeat)
                 self._paid(key, self._store, way)
         os.sync()
@@ -87,7 +111,7 @@ class StageRun:
                 if way.name in self._broken and repeat == 0:
                     self._session.fail(experiment, way.name, self._stage.images, f"nothing to read: {self._broken[way.name]}")
                 key = (experiment, way.name)
-                if way.name not in self._broken and self._fits(key, repeat):
+                if key in self._pending and way.name not in self._broken and self._fits(key, repeat):
                     self._tell(way, experiment, repeat)
                     self._paid(key, self._read, way, experiment)
 
@@ -98,7 +122,7 @@ class StageRun:
             os.sync()
         store = way.store_one if self._stage.store == "store-one" else way.store_many
         try:
-            seconds, _ = _timed(lambda: store(place, self._work), self._work)
+            timing, _ = timed(lambda: store(place, self._work), self._work.pixel_bytes)
         except Exception as error:
             self._broken[way.name] = f"{type(error).__name__}: {error}"
             self._session.fail(self._stage.store, way.name, self._stage.images, self._broken[way.name])
@@ -106,13 +130,13 @@ class StageRun:
                 self._session.fail("disk", way.name, self._stage.images, f"nothing stored: {self._broken[way.name]}")
             return
         if self._stage.times_store:
-            self._session.add_time(self._stage.store, way.name, self._stage.images, seconds)
+            self._session.add_time(self._stage.store, way.name, self._stage.images, timing.seconds)
 
     def _read(self, way: Way, experiment: str, *, is_timed: bool = True) -> None:
         order = {"read-one": self._order[:1], "read-shuffled": self._work.order}.get(experiment, self._order)
         read: Callable[[Path, Work], Found] = getattr(way, experiment.replace("-", "_"))
         try:
-            seconds, found = _timed(lambda: read(self._session.folders.current(way.name), self._work), self._work)
+            timing, found = timed(lambda: read(self._session.folders.current(way.name), self._work), self._work.pixel_bytes)
         except Exception as error:
             self._session.fail(experiment, way.name, self._stage.images, f"{type(error).__name__}: {error}")
             return
@@ -120,7 +144,7 @@ class StageRun:
         if problem:
             self._session.differ(experiment, way.name, self._stage.images, problem)
         elif is_timed:
-            self._session.add_time(experiment, way.name, self._stage.images, seconds)
+            self._session.add_time(experiment, way.name, self._stage.images, timing.seconds)
 
     def _measure_disk(self) -> None:
         for way in self._session.ways:
@@ -155,14 +179,4 @@ class StageRun:
         repeats = self._session.plan.repeats
         title = self._session.results.title(way.name)
         doing = f"{words.count(self._stage.images, 'image')}, {experiment}, {title}, repeat {repeat + 1} of {repeats}"
-        self._session.tell(doing, self._stage, repeats - repeat)
-
-
-def _timed(action: Callable[[], Any], work: Work) -> tuple[float, Any]:
-    gc.collect()
-    hand_out_memory(work.pixel_bytes)
-    # What the bench itself holds is no business of a collection inside a way's loop.
-    gc.freeze()
-    started = time.perf_counter()
-    result = action()
-    return time.perf_counter() - started, result
+        self._session.tell(doing, self._stage, max(repeats.least - repeat, 1))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pixstore.bench import words
-from pixstore.bench.results import Cell, Results
+from pixstore.bench.measurements import Cell, Measurements
 
 FAILED = "failed"
 NONE = "–"
 MANY = ("store-many", "read-many", "read-shuffled")
+ONE = ("store-one", "read-one")
 TITLES = {"store-many": "Storing", "read-many": "Reading in order", "read-shuffled": "Reading in random order"}
 NAMES = ("images kept as", "way")
 
@@ -25,38 +26,44 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
-def tables(results: Results) -> list[Table]:
+def tables(results: Measurements) -> list[Table]:
     """Return every table the results allow, the summary last."""
     found = [one_image(results), *(by_cutoff(results, experiment) for experiment in MANY), summary(results)]
     return [table for table in found if table is not None]
 
 
-def summary(results: Results) -> Table | None:
+def summary(results: Measurements) -> Table | None:
     """Return the largest number of images: store, read, shuffled and disk side by side; None where there is none."""
     images = words.largest(results)
     if images is None:
         return None
     rows = []
-    for way in results.ways:
+    for way in _tried(results, (*MANY, "disk")):
         times = [_seconds(results.cell(experiment, way, images), results) for experiment in MANY]
         rows.append((results.title(way), way, *times, _megabytes(results.cell("disk", way, images))))
     title = f"{words.count(images, 'image')}: {words.source(results)}"
     return Table(title, (*NAMES, "store s", "read s", "shuffled s", "disk MB"), rows)
 
 
-def one_image(results: Results) -> Table | None:
+def one_image(results: Measurements) -> Table | None:
     """Return time and disk of one image side by side; None where it was not measured."""
-    if not any(cell.experiment in ("store-one", "read-one") for cell in results.cells):
+    if not _tried(results, ONE):
         return None
     rows = []
-    for way in results.ways:
+    for way in _tried(results, ONE):
         stored, read = results.cell("store-one", way, 1), results.cell("read-one", way, 1)
         disk = f"{stored.bytes.allocated / 1e3:,.1f}" if stored and stored.bytes else NONE
         rows.append((results.title(way), way, _seconds(stored, results, 1e3), _seconds(read, results, 1e3), disk))
     return Table("One image", (*NAMES, "store ms", "read ms", "disk kB"), rows)
 
 
-def by_cutoff(results: Results, experiment: str) -> Table | None:
+def _tried(results: Measurements, experiments: Sequence[str]) -> list[str]:
+    """Return the ways that have a cell in any of these experiments; the questions of the lab may have had more."""
+    tried = {cell.way for cell in results.cells if cell.experiment in experiments}
+    return [way for way in results.ways if way in tried]
+
+
+def by_cutoff(results: Measurements, experiment: str) -> Table | None:
     """Return one experiment with many images: a column per number of images, and the spread at the largest; None where not measured."""
     cutoffs = results.cutoffs(experiment)
     if not cutoffs:
@@ -69,7 +76,7 @@ def by_cutoff(results: Results, experiment: str) -> Table | None:
     return Table(TITLES[experiment], (*NAMES, *(f"{images:,}" for images in cutoffs), "fastest – slowest of the last"), rows)
 
 
-def footnotes(results: Results) -> list[str]:
+def footnotes(results: Measurements) -> list[str]:
     """Return what the tables' marks mean, failures, and what else users must know."""
     notes = []
     asked = results.run.get("repeats", 0)
@@ -79,12 +86,12 @@ def footnotes(results: Results) -> list[str]:
     return notes + [str(note) for note in (*results.source.get("notes", []), *results.run.get("notes", []))]
 
 
-def failure(results: Results, cell: Cell) -> str:
+def failure(results: Measurements, cell: Cell) -> str:
     """Return which cell failed and why."""
     return f"{results.title(cell.way)} ({cell.way}), {cell.experiment}, {words.count(cell.images, 'image')}: {cell.error}"
 
 
-def first_failures(results: Results) -> list[Cell]:
+def first_failures(results: Measurements) -> list[Cell]:
     """Return one failure per way and reason; the same way fails for the same reason at every cutoff."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in results.failures():
@@ -93,11 +100,11 @@ def first_failures(results: Results) -> list[Cell]:
     return list(found.values())
 
 
-def _seconds(cell: Cell | None, results: Results, scale: float = 1.0) -> str:
+def _seconds(cell: Cell | None, results: Measurements, scale: float = 1.0) -> str:
     return _time(cell, results, lambda seconds: decimal(seconds * scale))
 
 
-def _time(cell: Cell | None, results: Results, text: Callable[[float], str]) -> str:
+def _time(cell: Cell | None, results: Measurements, text: Callable[[float], str]) -> str:
     if cell is not None and cell.error is not None:
         return FAILED
     if cell is None or cell.seconds is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pixstore.bench.results import Results
+from pixstore.bench.measurements import Measurements
 
 MANY = ("store-many", "read-many", "read-shuffled", "disk")
 
@@ -21,6 +21,8 @@ CONDITIONS = (
     "before every store from 8 MB of pixels on, below that before every turn.",
     "Every read, of pixels and of labels, is compared with what was put in.",
     "The tutorial's ways run on one thread, as written there; ours use all CPUs, except where a row says 1 thread.",
+    "The ways by hand use the same libraries directly, on one thread, in the usual good manner; of them only LMDB waits for the disk, once "
+    "at the end.",
     "Our ways read by extent: they find where each image's bytes lie in the LMDB or HDF5 file and read them there, checked, in threads, "
     "rather than one by one through the format's library.",
     "Storing with our ways survives the death of the process; with @power also a power cut, as LMDB's own default in the tutorial does.",
@@ -56,6 +58,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def images(results: Measurements, *counts: int) -> str:
+    """Return "100 images", "1 to 1,000 images", "4,444 images (20, repeated)" where the source has so few."""
+    least, most = min(counts), max(counts)
+    text = count(most, "image") if least == most else f"{least:,} to {count(most, 'image')}"
+    sampled = results.source.get("sampled")
+    return f"{text} ({sampled:,}, repeated)" if isinstance(sampled, int) and 0 < sampled < most else text
+
+
 def rounded(value: float) -> str:
     """Return a number with three digits: "1.23", "45.6", "12,300"."""
     if value < 100:
@@ -69,7 +79,13 @@ def times(ratio: float) -> str:
     return f"{ratio:.2g}×" if ratio < 9.95 else f"{ratio:,.0f}×"
 
 
-def largest(results: Results) -> int | None:
+def percent(part: float) -> str:
+    """Return "0 %", "0.4 %", "37 %" for a part of one."""
+    value = 100 * part
+    return f"{value:.0f} %" if value == 0 or value >= 9.95 else f"{value:.2g} %"
+
+
+def largest(results: Measurements) -> int | None:
     """Return the largest number of images measured with as many cells as any other, None where there was none.
 
     Where a run was interrupted, the last number has fewer cells and would tell half the story.
@@ -79,7 +95,7 @@ def largest(results: Results) -> int | None:
     return max((images for images in measured if cells[images] == max(cells.values())), default=max(measured, default=None))
 
 
-def source(results: Results) -> str:
+def source(results: Measurements) -> str:
     """Return what the images are: "synthetic images, 32 × 32 × 3", "photos, 290 images of 134 sizes"."""
     found = results.source
     name = str(found.get("name", "images"))

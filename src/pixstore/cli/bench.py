@@ -13,15 +13,14 @@ from types import TracebackType
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
 
 from pixstore import bench
-from pixstore.bench import findings, report, table, words
+from pixstore.bench import report, table, words
+from pixstore.bench.lab.catalog import QUESTIONS
 from pixstore.cli.console import SECONDS_BETWEEN_LINES, JsonOption, Output, QuietOption
+from pixstore.cli.showing import show_findings, show_place, show_table
 from pixstore.cli.words import parse_size, printable
 from pixstore.errors import InvalidInputError
 
@@ -29,7 +28,6 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?\Z")
 SECONDS = {"s": 1, "m": 60, "h": 3600, None: 1}
 DIFFERENT = 1
 BAR_STEPS = 1000
-WIDEST = 400
 ALL_EXPERIMENTS = ",".join(bench.EXPERIMENTS)
 
 SourceArgument = Annotated[
@@ -44,9 +42,10 @@ WaysOption = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,…",
-        help="What to compare: tutorial-png, tutorial-lmdb, tutorial-hdf5 (as everybody's tutorial does it), source (the data as it "
-        "lies), ENGINE/CODEC (ours: packed, files, lmdb, hdf5 / raw, png, or keep = bytes as they are), with @power (survives a power "
-        "cut) or @1thread.",
+        help="What to compare: tutorial-png, tutorial-lmdb, tutorial-hdf5 (as everybody's tutorial does it), hand-files, hand-lmdb, "
+        "hand-hdf5, hand-hdf5-chunked, hand-hdf5-gzip, hand-memmap (the same libraries by hand, in the usual good manner), source (the "
+        "data as it lies), ENGINE/CODEC (ours: packed, files, lmdb, hdf5 / raw, png, or keep = bytes as they are), with @power (survives "
+        "a power cut) or @1thread.",
         show_default="those that fit the images",
     ),
 ]
@@ -65,9 +64,30 @@ CutoffsOption = Annotated[
     ),
 ]
 RepeatsOption = Annotated[
-    int, typer.Option(min=1, help="How often each is measured, in turns; fewer where the budget is short, then marked.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="How often each cell of the classic experiment is measured, in turns; fewer where the budget is short, then marked.",
+        show_default="5, then until known well enough, up to 20",
+    ),
 ]
-BudgetOption = Annotated[str, typer.Option(metavar="TIME", help="How long all of it may take: 90s, 20m, 1h.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="How long all of it may take, with drawing: 90s, 20m, 1h. More time gives more images and more repeats.",
+        show_default="2m; 90s for each question; 30m for --suite full",
+    ),
+]
+SuiteOption = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,…",
+        help="What is asked. classic: the tutorial's experiment, for 1, 10 … 100,000 images. full: that and every question of the lab, in "
+        "half an hour. Or questions by name: " + "; ".join(f"{name}: {question.title}" for name, question in QUESTIONS.items()) + ".",
+    ),
+]
 DiskOption = Annotated[
     str | None,
     typer.Option("--max-disk", metavar="SIZE", help="What all stores together may take: 500MB, 20GB.", show_default="half of what is free"),
@@ -87,8 +107,9 @@ def run(
     ways: WaysOption = None,
     experiments: ExperimentsOption = ALL_EXPERIMENTS,
     cutoffs: CutoffsOption = None,
-    repeats: RepeatsOption = bench.DEFAULT_REPEATS,
-    budget: BudgetOption = "2m",
+    repeats: RepeatsOption = None,
+    budget: BudgetOption = None,
+    suite: SuiteOption = "classic",
     max_disk: DiskOption = None,
     out: OutOption = None,
     json: JsonOption = None,
@@ -98,11 +119,16 @@ def run(
 
     1, 10 … 100,000 images are stored, read back and checked as PNG files + CSV,
     in LMDB and in HDF5, as everybody's tutorial does it and as pixstore does,
-    each up to --repeats times in turns. The stores are deleted afterwards.
+    in turns, until each median is known. The stores are deleted afterwards.
+    --suite asks more: cold caches, workers, order, larger images, batches …
 
     pixstore bench                          built-in images, two minutes
 
     pixstore bench photos/                  your own
+
+    pixstore bench photos/ --suite full     every question, in half an hour
+
+    pixstore bench photos/ --suite order,cache --budget 2m
 
     pixstore bench photos/ --budget 20m --ways source,packed/keep,lmdb/keep@power
     """
@@ -116,7 +142,8 @@ def run(
                 experiments=_names(experiments),
                 cutoffs=None if cutoffs is None else [_number(each) for each in _names(cutoffs)],
                 repeats=repeats,
-                budget_seconds=parse_duration(budget),
+                budget_seconds=None if budget is None else parse_duration(budget),
+                suite=_names(suite),
                 max_disk_bytes=None if max_disk is None else parse_size(max_disk),
                 out=folder,
                 progress=bar.show,
@@ -140,34 +167,6 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * SECONDS[match[2]]
 
 
-def show_table(shown: table.Table, output: Output) -> None:
-    """Print a table on stdout, as wide as it is where that is no terminal."""
-    if not output.speaks:
-        return
-    drawn = Table(title=escape(printable(shown.title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    drawn.pad_edge = drawn.show_edge = False
-    for number, head in enumerate(shown.heads):
-        drawn.add_column(head, justify="right" if number >= len(table.NAMES) else "left", no_wrap=True)
-    for row in shown.rows:
-        drawn.add_row(*(escape(printable(each)) for each in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, console.measure(drawn, options=console.options.update(width=WIDEST)).maximum)
-    console.print(drawn)
-    console.print()
-
-
-def show_notes(results: bench.Results, count: int | None, written: Path, output: Output) -> None:
-    """Print footnotes, the first `count` findings (all for None) and where the report is."""
-    for note in table.footnotes(results):
-        output.say(printable(note))
-    output.say()
-    for sentence in findings.sentences(results)[:count]:
-        output.say(printable(sentence))
-    output.say()
-    output.say(f"Report: {printable(written)}")
-
-
 def _names(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
@@ -180,12 +179,13 @@ def _number(text: str) -> int:
 
 
 def _show(results: bench.Results, folder: Path, source: str | None, output: Output) -> None:
-    """Print the tables, two sentences, where the report is and what to do next."""
+    """Print the tables, two sentences and the lab's answers, where the report is and what to do next."""
     written = report.write(results, folder)
     # A first look at built-in images is to fit on a screen.
     for each in table.tables(results)[-1:] if source is None else table.tables(results):
         show_table(each, output)
-    show_notes(results, 2, written, output)
+    show_findings(results, 2, output)
+    show_place(written, output)
     output.say("Next:")
     for command in _next(source):
         output.say(f"  {command}")
@@ -195,7 +195,8 @@ def _show(results: bench.Results, folder: Path, source: str | None, output: Outp
 def _next(source: str | None) -> list[str]:
     if source is None:
         return ["pixstore bench YOUR/IMAGES", "pixstore convert YOUR/IMAGES images.pixstore"]
-    return [f"pixstore convert {printable(shlex.quote(source))} images.pixstore", "pixstore info images.pixstore"]
+    quoted = printable(shlex.quote(source))
+    return [f"pixstore advise {quoted}", f"pixstore convert {quoted} images.pixstore", "pixstore info images.pixstore"]
 
 
 class _Bar:

@@ -44,6 +44,7 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("bench", START, "Measure which way of keeping images is best, on yours or on built-in ones."),
+        Verb("advise", START, "Say which way of keeping your images is best for your use, and why."),
         Verb("convert", START, "Make a store from a folder of images, CIFAR batches, HDF5, LMDB or another store."),
         Verb("split", START, "Draw train, validation and test samples, or folds, and save who is where by name."),
         Verb("info", LOOK, "Say what is at a path: rows, fields, columns, classes, bytes."),
@@ -67,6 +68,7 @@ NEXT_STEPS = """pixstore keeps images in open formats and measures which way is 
 
   pixstore bench                       compare ways of keeping images, on built-in ones
   pixstore bench PHOTOS                the same on your own images
+  pixstore advise PHOTOS               which way is best for them, and why
   pixstore convert PHOTOS out.pixstore make a store of them
 
 All verbs: pixstore --help"""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixstore.bench.ways.base import Found, Way, Work, require_bytes
+from pixstore.bench.ways.base import Found, Reader, Way, Work, require_bytes
 from pixstore.errors import InvalidInputError
 
 
@@ -20,6 +20,9 @@ class Nothing(Way):
 
     def read_shuffled(self, folder: Path, work: Work) -> Found:
         return self.read_many(folder, work)
+
+    def reader(self, folder: Path, work: Work) -> Reader:
+        raise NotImplementedError
 
 
 def test_work_knows_its_size_and_a_repeatable_order(work: Work, mixed_work: Work) -> None:

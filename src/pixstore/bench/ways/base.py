@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixstore.bench import disk
-from pixstore.bench.results import Bytes
+from pixstore.bench.measurements import Bytes
 from pixstore.errors import InvalidInputError
 
 Image: TypeAlias = NDArray[Any]
@@ -57,6 +57,17 @@ class Found:
     labels: Sequence[int] | NDArray[Any]
 
 
+class Reader(ABC):
+    """A store that stays open and is read in parts, as a training program reads it. Several threads may read at once."""
+
+    @abstractmethod
+    def read(self, rows: NDArray[np.int64]) -> Found:
+        """Return the images and labels of these rows (their places in the work that was stored), in the order asked."""
+
+    def close(self) -> None:  # noqa: B027
+        """Close what is open; a reader that holds nothing open leaves it at that."""
+
+
 class Way(ABC):
     """One way of keeping images. Every method does all that a user's program would: open, work, close."""
 
@@ -94,8 +105,12 @@ class Way(ABC):
     def read_shuffled(self, folder: Path, work: Work) -> Found:
         """Read all images and labels in the order of `work.order`."""
 
+    @abstractmethod
+    def reader(self, folder: Path, work: Work) -> Reader:
+        """Return the stored images, open to be read in parts; the images of `work` are not looked at."""
+
 
 def require_bytes(image: Image, way: str) -> None:
     """Raise InvalidInputError where an image is not of 8-bit samples, all that the tutorial's code can keep."""
     if image.dtype != np.uint8:
-        raise InvalidInputError(f"{way} keeps 8-bit images only, this one is {image.dtype}; ENGINE/raw keeps any")
+        raise InvalidInputError(f"{way} keeps 8-bit images only, this one is {image.dtype}; hand-lmdb and ENGINE/raw keep any")

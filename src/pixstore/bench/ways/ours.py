@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pixstore
-from pixstore.bench.ways.base import Found, Way, Work
+from pixstore.bench.ways.base import Found, Reader, Way, Work
 from pixstore.errors import InvalidInputError
 
 NAME = re.compile(r"(?P<engine>[a-z0-9_-]+)/(?P<codec>[a-z0-9_-]+)(?P<power>@power)?(?P<single>@1thread)?\Z")
@@ -50,6 +50,9 @@ class StoreWay(Way):
     def read_shuffled(self, folder: Path, work: Work) -> Found:
         return self._read(folder, work.order)
 
+    def reader(self, folder: Path, work: Work) -> Reader:
+        return StoreReader(pixstore.open(folder / STORE), self.threads)
+
     def _keeps(self, work: Work) -> bool:
         if self.codec != "keep":
             return False
@@ -66,6 +69,20 @@ class StoreWay(Way):
             return found(dataset.read(rows, columns=COLUMNS, threads=self.threads))
 
 
+class StoreReader(Reader):
+    """An open store, read in batches."""
+
+    def __init__(self, dataset: pixstore.Dataset, threads: int) -> None:
+        self.dataset = dataset
+        self._threads = threads
+
+    def read(self, rows: NDArray[np.int64]) -> Found:
+        return found(self.dataset.read(rows, columns=COLUMNS, threads=self._threads))
+
+    def close(self) -> None:
+        self.dataset.close()
+
+
 def found(batch: pixstore.Batch) -> Found:
     labels: Sequence[int] | NDArray[np.int64] = batch["label"]
     return Found(batch["image"], labels)
@@ -75,7 +92,10 @@ def parse(name: str, cpus: int) -> StoreWay:
     """Return the way of this name. Raises InvalidInputError where it is not of the form ENGINE/CODEC."""
     match = NAME.match(name)
     if match is None:
-        ways = "tutorial-png, tutorial-lmdb, tutorial-hdf5, source, and ENGINE/CODEC as packed/png, with @power or @1thread"
+        ways = (
+            "tutorial-png, tutorial-lmdb, tutorial-hdf5; hand-files, hand-lmdb, hand-hdf5, hand-hdf5-chunked, hand-hdf5-gzip, hand-memmap; "
+            "source; and ENGINE/CODEC as packed/png, with @power or @1thread"
+        )
         raise InvalidInputError(f"no way {name!r}; ways are {ways}")
     durability: Literal["power", "process"] = "power" if match["power"] else "process"
     return StoreWay(name, match["engine"], match["codec"], durability, 1 if match["single"] else cpus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 import pixstore
 from pixstore.bench import disk
-from pixstore.bench.results import Bytes
-from pixstore.bench.ways.base import Found, Way, Work
+from pixstore.bench.measurements import Bytes
+from pixstore.bench.ways.base import Found, Reader, Way, Work
 from pixstore.errors import InvalidInputError
 from pixstore.rows import WHOLE_FILE, Extents
 
@@ -45,9 +46,24 @@ class SourceWay(Way):
     def read_shuffled(self, folder: Path, work: Work) -> Found:
         return self._read(rows_of(work)[work.order], work.labels[work.order])
 
+    def reader(self, folder: Path, work: Work) -> Reader:
+        return SourceReader(self._read, work)
+
     def _read(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Found:
         # The labels of a source lie in its table, which opening has read.
         return Found(self._dataset.read(rows, fields=[self._field], columns=[], threads=self.threads)[self._field], labels)
+
+
+class SourceReader(Reader):
+    """Rows of the open source, by their places in the work."""
+
+    def __init__(self, read: Callable[[NDArray[np.int64], NDArray[np.int64]], Found], work: Work) -> None:
+        self._read = read
+        self._rows = rows_of(work)
+        self._labels = work.labels
+
+    def read(self, rows: NDArray[np.int64]) -> Found:
+        return self._read(self._rows[rows], self._labels[rows])
 
 
 def rows_of(work: Work) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pixstore.bench.ways.base import Found, Way, Work, require_bytes
+from pixstore.bench.ways.base import Found, Reader, Way, Work, require_bytes
 from pixstore.errors import InvalidInputError
 
 FILE = "images.h5"
@@ -61,6 +61,10 @@ class TutorialHdf5(Way):
             labels = np.array(file["/meta"]).astype("uint8")
             return Found(read_each(file, order.tolist()), labels[order])
 
+    def reader(self, folder: Path, work: Work) -> Reader:
+        # As the tutorial has it: everything is read, then what is wanted is taken out of memory.
+        return MemoryReader(self.read_many(folder, work))
+
     def _check(self, work: Work) -> None:
         require_bytes(work.images[0], self.name)
         if len(work) and not 0 <= int(work.labels.min()) <= int(work.labels.max()) <= LARGEST_LABEL:
@@ -68,6 +72,18 @@ class TutorialHdf5(Way):
                 f"labels from {work.labels.min()} to {work.labels.max()} do not fit the tutorial's 8-bit labels (0–{LARGEST_LABEL}); "
                 "the other ways keep them"
             )
+
+
+class MemoryReader(Reader):
+    """Images that have all been read."""
+
+    def __init__(self, whole: Found) -> None:
+        self._whole = whole
+
+    def read(self, rows: NDArray[np.int64]) -> Found:
+        images, labels = self._whole.images, np.asarray(self._whole.labels)
+        some = images[rows] if isinstance(images, np.ndarray) else [images[row] for row in rows.tolist()]
+        return Found(some, labels[rows])
 
 
 def read_each(file: h5py.File, numbers: range | list[int]) -> list[NDArray[np.uint8]]:

@@ -1,28 +1,32 @@
 """The tutorial's LMDB: one environment, one write transaction, one pickled object per image.
 
 Reading a pickle is the point of the tutorial's way, and this is the one place in pixstore that does it. What is loaded was
-written by this very process into its own private folder: `store_*` notes the file's identity, `read_*` refuses any other.
+written by this very process into its own private folder: `store_*` notes the file's identity, `read_*` refuses any other. A process
+that the bench starts is told by the bench, and by nobody else, which files the bench has written.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from pixstore.bench.ways.base import Found, Image, Way, Work, require_bytes
+from pixstore.bench.ways.base import Found, Image, Reader, Way, Work, require_bytes
 from pixstore.errors import CorruptStoreError, UnsafeInputError
 
 ENVIRONMENT = "images_lmdb"
 LEAST_MAP_BYTES = 1 << 20
 """Ten times a single small image is less than LMDB's own pages need; the tutorial's images were larger."""
 LIBRARY_VERSION = ".".join(map(str, lmdb.version()[:3]))
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode of a file."""
 
 
 class TutorialImage:
@@ -43,8 +47,13 @@ class TutorialLmdb(Way):
 
     name = "tutorial-lmdb"
 
-    def __init__(self) -> None:
-        self._written: set[tuple[int, int]] = set()
+    def __init__(self, written: Iterable[Identity] = ()) -> None:
+        self._written = set(written)
+
+    @property
+    def written(self) -> list[Identity]:
+        """Device and inode of each file that was written here, and may be read."""
+        return sorted(self._written)
 
     def store_one(self, folder: Path, work: Work) -> None:
         require_bytes(work.images[0], self.name)
@@ -71,27 +80,46 @@ class TutorialLmdb(Way):
             environment.close()
         self._written.add(identity(folder))
 
+    def reader(self, folder: Path, work: Work) -> Reader:
+        return TutorialLmdbReader(self._open(folder))
+
     def _read(self, folder: Path, numbers: Sequence[int]) -> Found:
+        reader = TutorialLmdbReader(self._open(folder))
+        try:
+            return reader.read(np.asarray(numbers))
+        finally:
+            reader.close()
+
+    def _open(self, folder: Path) -> lmdb.Environment:
         if identity(folder) not in self._written:
             raise UnsafeInputError(f"{folder} was not written by this run; pickles of others are never loaded")
+        return lmdb.open(str(folder / ENVIRONMENT), readonly=True)
+
+
+class TutorialLmdbReader(Reader):
+    """An environment that this process has written, read in one transaction per call."""
+
+    def __init__(self, environment: lmdb.Environment) -> None:
+        self._environment = environment
+
+    def read(self, rows: NDArray[np.int64]) -> Found:
         images, labels = [], []
-        environment = lmdb.open(str(folder / ENVIRONMENT), readonly=True)
-        try:
-            with environment.begin() as transaction:
-                for number in numbers:
-                    stored = transaction.get(f"{number:08}".encode("ascii"))
-                    if stored is None:
-                        raise CorruptStoreError(f"{folder}: image {number} is not in it any more; somebody else changed it during the run")
-                    # Only bytes that this process has written: see the module's docstring.
-                    found = pickle.loads(stored)
-                    images.append(found.get_image())
-                    labels.append(found.label)
-        finally:
-            environment.close()
+        with self._environment.begin() as transaction:
+            for number in rows.tolist():
+                stored = transaction.get(f"{number:08}".encode("ascii"))
+                if stored is None:
+                    raise CorruptStoreError(f"image {number} is not in the environment any more; somebody else changed it during the run")
+                # Only bytes that this process has written: see the module's docstring.
+                found = pickle.loads(stored)
+                images.append(found.get_image())
+                labels.append(found.label)
         return Found(images, labels)
 
+    def close(self) -> None:
+        self._environment.close()
 
-def identity(folder: Path) -> tuple[int, int]:
+
+def identity(folder: Path) -> Identity:
     """Return device and inode of the environment's data file."""
     status = os.stat(folder / ENVIRONMENT / "data.mdb", follow_symlinks=False)
     return status.st_dev, status.st_ino

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from pixstore.bench.ways.base import Found, Image, Way, Work, require_bytes
+from pixstore.bench.ways.base import Found, Image, Reader, Way, Work, require_bytes
 
 
 class TutorialPng(Way):
@@ -37,12 +38,32 @@ class TutorialPng(Way):
     def read_shuffled(self, folder: Path, work: Work) -> Found:
         return self._read(folder, work.order.tolist())
 
+    def reader(self, folder: Path, work: Work) -> Reader:
+        return TutorialPngReader(folder, read_labels(folder / f"{len(work)}.csv"))
+
     def _read(self, folder: Path, numbers: Sequence[int]) -> Found:
-        images = []
-        for number in numbers:
-            images.append(np.array(Pillow.open(folder / f"{number}.png")))
+        images = read_each(folder, numbers)
         labels = read_labels(folder / f"{len(numbers)}.csv")
         return Found(images, [labels[number] for number in numbers])
+
+
+class TutorialPngReader(Reader):
+    """The same loop over some of the files; the labels have been read."""
+
+    def __init__(self, folder: Path, labels: list[int]) -> None:
+        self._folder = folder
+        self._labels = labels
+
+    def read(self, rows: NDArray[np.int64]) -> Found:
+        numbers = rows.tolist()
+        return Found(read_each(self._folder, numbers), [self._labels[number] for number in numbers])
+
+
+def read_each(folder: Path, numbers: Sequence[int]) -> list[Image]:
+    images = []
+    for number in numbers:
+        images.append(np.array(Pillow.open(folder / f"{number}.png")))
+    return images
 
 
 def picture(image: Image) -> Image:
