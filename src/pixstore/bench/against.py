@@ -33,7 +33,7 @@ from pixstore.bench.changes import FAILED_NOW, KEPT_BACK, LEAST_RATIO, Change, C
 from pixstore.bench.measurements import Bytes, Measurements, Value
 from pixstore.bench.statistics import Spread, pair_count, rank_sum_probability, scatter
 
-SCATTERS = 3.0
+SCATTERS = 2.75
 LEAST_PAIRS = 12
 LEAST_WAYS = 3
 """Of two ways that move apart nobody knows which has changed."""

@@ -48,7 +48,7 @@ CEILING = "ceiling_images_per_second"
 class Demand(Question):
     name = "demand"
     title = "Utilisation at a demand"
-    weight = 1.3
+    weight = 1.7
     asks = (
         "Does reading keep up with a training? A consumer takes shuffled batches and computes on each for as long as its demand says, "
         f"without a CPU, as a GPU does, and the next is fetched meanwhile; {AHEAD} more are made: by our loader in the background, "

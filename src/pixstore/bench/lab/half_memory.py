@@ -61,7 +61,7 @@ class HalfMemory(Question):
         "order, 1 as a full shuffle. Ours open as they choose, by calls where memory is short, and shuffled also mapped (io='map'), "
         "where each missing page brings all that the device reads ahead. One file per image and the tutorial's own ways are left out."
     )
-    weight = 1.3
+    weight = 2.2
 
     def __init__(self, data_bytes: int = DATA_BYTES, encoded_bytes: int = ENCODED_BYTES) -> None:
         self._data_bytes = data_bytes
