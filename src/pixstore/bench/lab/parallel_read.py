@@ -33,7 +33,7 @@ KINDS = (THREADS, PROCESSES, APART)
 class ParallelRead(Question):
     name = "parallel-read"
     title = "Parallel readers"
-    weight = 2.0
+    weight = 2.8
     asks = (
         f"What do more readers gain? The same images, shuffled, {BATCH} at a time and from memory, are read by one reader and shared among "
         "several: threads of one program (ours decode on so many threads themselves, elsewhere so many threads read from one open store), "
