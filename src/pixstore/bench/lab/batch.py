@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pixstore.bench import words
-from pixstore.bench.lab.batches import check_batches, read_in_batches, reads_in_parts
+from pixstore.bench.lab.batches import reads_in_parts, timed_batches
 from pixstore.bench.lab.chart import RATE, Chart, value_of
 from pixstore.bench.lab.lab import Lab
 from pixstore.bench.lab.leaders import leaders, named
@@ -14,7 +14,6 @@ from pixstore.bench.lab.question import Observed, Question, Trial
 from pixstore.bench.lab.ratios import ends, ratios
 from pixstore.bench.measurements import Measurements, Observation
 from pixstore.bench.statistics import Spread
-from pixstore.bench.timing import timed
 from pixstore.bench.ways.base import Way
 
 BATCHES = (1, 8, 32, 128, 512)
@@ -75,14 +74,7 @@ def _at(batch: int) -> str:
 
 
 def _read(lab: Lab, way: Way, images: int, batch: int) -> Observed:
-    work = lab.work(images)
-    rows = work.order
-    reader = way.reader(lab.stored(way, work), work)
-    try:
-        timing, found = timed(lambda: read_in_batches(reader, rows, batch), work.pixel_bytes)
-    finally:
-        reader.close()
-    check_batches(lab, way, found, work, rows, batch)
+    timing = timed_batches(lab, way, images, lab.work(images).order, batch)
     return Observed(timing.seconds, {"cpu_seconds": timing.cpu_seconds})
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from pixstore.bench import words
-from pixstore.bench.lab.batches import check_batches, read_in_batches, reads_in_parts
+from pixstore.bench.lab.batches import reads_in_parts, timed_batches
 from pixstore.bench.lab.chart import Chart
 from pixstore.bench.lab.lab import Lab
 from pixstore.bench.lab.leaders import last, leaders, named
@@ -19,7 +19,6 @@ from pixstore.bench.lab.question import Observed, Question, Trial
 from pixstore.bench.measurements import Measurements, Observation
 from pixstore.bench.memory import hand_out_memory
 from pixstore.bench.statistics import Spread
-from pixstore.bench.timing import timed
 from pixstore.bench.ways.base import Way, Work
 from pixstore.bench.ways.ours import StoreReader, StoreWay
 from pixstore.bench.ways.source import SourceWay
@@ -168,14 +167,7 @@ def _size(work: Work) -> int:
 
 
 def _whole(lab: Lab, way: Way, images: int, batch: int) -> Observed:
-    work = lab.work(images)
-    rows = work.order
-    reader = way.reader(lab.stored(way, work), work)
-    try:
-        timing, batches = timed(lambda: read_in_batches(reader, rows, batch), work.pixel_bytes)
-    finally:
-        reader.close()
-    check_batches(lab, way, batches, work, rows, batch)
+    timing = timed_batches(lab, way, images, lab.work(images).order, batch)
     return Observed(timing.seconds, {CPU_PER_1000: timing.cpu_seconds / images * 1000})
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixstore.bench import words
-from pixstore.bench.lab.batches import check_batches, read_in_batches, reads_in_parts
+from pixstore.bench.lab.batches import reads_in_parts, timed_batches
 from pixstore.bench.lab.chart import RATE, Chart, value_of
 from pixstore.bench.lab.lab import Lab
 from pixstore.bench.lab.leaders import leaders, named
@@ -17,7 +17,6 @@ from pixstore.bench.lab.question import Observed, Question, Trial
 from pixstore.bench.lab.ratios import ends, ratios
 from pixstore.bench.measurements import Measurements, Observation
 from pixstore.bench.statistics import Spread
-from pixstore.bench.timing import timed
 from pixstore.bench.ways.base import Way
 
 BATCH = 256
@@ -93,13 +92,7 @@ def orders(images: int) -> dict[str, NDArray[np.int64]]:
 
 
 def _read(lab: Lab, way: Way, images: int, rows: NDArray[np.int64], at_once: int) -> Observed:
-    work = lab.work(images)
-    reader = way.reader(lab.stored(way, work), work)
-    try:
-        timing, batches = timed(lambda: read_in_batches(reader, rows, at_once), work.pixel_bytes)
-    finally:
-        reader.close()
-    check_batches(lab, way, batches, work, rows, at_once)
+    timing = timed_batches(lab, way, images, rows, at_once)
     return Observed(timing.seconds, {"cpu_seconds": timing.cpu_seconds})
 
 
