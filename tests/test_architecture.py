@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("cli", "web"),
     ("bench",),
-    ("convert", "export", "trust", "upkeep", "jobs", "estimate", "testing"),
+    ("convert", "export", "layout", "layouts", "trust", "upkeep", "jobs", "estimate", "testing"),
     ("torch", "tensorflow", "jax", "keras"),
     ("dataset", "opening", "writer"),
     ("loader", "splits"),
@@ -32,6 +32,7 @@ LAYERS = (
         "rows",
         "engine",
         "source",
+        "address",
         "schema",
         "errors",
         "columns",
@@ -53,8 +54,12 @@ LAYERS = (
 USERS_OF_PUBLIC_NAMES = ("cli", "web", "bench", "testing")
 LIBRARIES = {
     "ml_dtypes": ("loader.bfloat16",),
-    "lmdb": ("engines", "sources", "bench.ways"),
-    "h5py": ("engines", "sources", "bench.ways"),
+    "lmdb": ("engines", "sources", "layouts", "bench.ways"),
+    "h5py": ("engines", "sources", "layouts", "bench.ways"),
+    "plyvel": ("engines",),
+    "rocksdict": ("engines",),
+    "tiledb": ("engines",),
+    "zarr": ("engines",),
     "matplotlib": ("bench",),
     "typer": ("cli",),
     "rich": ("cli",),

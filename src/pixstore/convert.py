@@ -102,7 +102,7 @@ class _Options:
     def job(self, dataset: Dataset, destination: Path) -> Job:
         schema = dataset.schema
         fields = tuple(Field(each.name, self.encoding.codec) for each in schema.fields)
-        stored = Schema(fields, schema.columns, schema.classes)
+        stored = Schema(fields, schema.columns, schema.classes, schema.attributes)
         # Types that cannot be stored are refused now, not when hours of work are committed.
         stored.to_json()
         batch = max(1, min(MOST_BATCH_BYTES, self.shard_bytes, self.memory // (COPIES * self.workers)))

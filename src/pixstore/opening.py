@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pixstore import codec, manifest, registry
+from pixstore.address import Address
 from pixstore.belongings import SHARDS
 from pixstore.dataset import Dataset, Io
 from pixstore.errors import CorruptStoreError, InvalidInputError
 from pixstore.mode import kept_numbers
 from pixstore.rows import Rows
+from pixstore.schema import ChannelOrder
 from pixstore.source import SourceOptions
 from pixstore.store import StoreRows
 
@@ -54,6 +57,7 @@ def open_dataset(
     *,
     version: int | str | None = None,
     label_from: str | None = None,
+    channel_order: ChannelOrder | None = None,
     io: Io = "auto",
     threads: int | None = None,
     progress: Callable[[int, int, int], None] | None = None,
@@ -62,13 +66,15 @@ def open_dataset(
 
     version: an older version of a store, by number or tag. It stays readable, whoever writes, for as long as it is kept: the last ten and
     the tagged ones are, until `gc` is asked to forget more. label_from: "folder", a regular expression with one group, or a CSV file, for
-    folders of images. io: "map" maps files, "pread" reads them; "auto" maps, except on network file systems and
-    where a store's pixels are more than half of the memory there is.
-    progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is kept for the next time.
+    folders of images. channel_order: "bgr" or "rgb", for arrays whose layout does not say it; reading always gives RGB.
+    io: "map" maps files, "pread" reads them; "auto" maps, except on network file systems and where a store's pixels are more than half of
+    the memory there is. progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is
+    kept for the next time.
 
     Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like.
     """
-    place = Path(path).absolute()
+    address = Address.of(path)
+    place = address.path
     if io not in ("auto", "map", "pread"):
         raise InvalidInputError(f"io {io!r} is none of 'auto', 'map', 'pread'")
     if manifest.is_store(place):
@@ -82,8 +88,9 @@ def open_dataset(
     if version is not None:
         raise InvalidInputError(f"{path}: has no versions; only stores have")
     _refuse_store_without_manifest(place)
-    opened_source = registry.open_source(place, SourceOptions(label_from, progress))
-    return Dataset(opened_source, _OpenSource(place, SourceOptions(label_from)), io=io, threads=threads)
+    options = SourceOptions(label_from, address.inner, address.files, channel_order)
+    opened_source = registry.open_source(place, replace(options, progress=progress))
+    return Dataset(opened_source, _OpenSource(place, options), io=io, threads=threads)
 
 
 def _refuse_store_without_manifest(place: Path) -> None:

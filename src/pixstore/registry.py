@@ -19,6 +19,14 @@ ENGINES = ("packed", "files", "lmdb", "hdf5")
 # The order of asking: what has a mark of its own first, the image folder, which takes any folder, last.
 SOURCES = ("cifar", "cifar_binary", "tutorial_lmdb", "tutorial_hdf5", "tutorial_png", "folder")
 
+OPTIONS = {
+    "label_from": "label_from (--label-from) is for image folders",
+    "inner": "a place within it (behind '::') is for files that hold several sets of images",
+    "files": "a pattern of files is for tar, TFRecord and Parquet shards",
+    "channel_order": "channel_order (--channel-order) is for arrays; encoded images know their own",
+}
+"""What each option of a source is for, told where a layout has no use for it."""
+
 
 def engine_names() -> list[str]:
     """Return every name that `engine` takes: the built-in ones, then those of installed plugins."""
@@ -56,8 +64,18 @@ def open_source(path: Path, options: SourceOptions) -> Source:
         raise PathNotFoundError(f"{path}: does not exist{nearest(path)}")
     for source in _sources():
         if source.recognises(path):
+            _refuse_useless(source, path, options)
             return source.open(path, options)
     raise NotAStoreError(f"{path}: {describe(path)}")
+
+
+def _refuse_useless(source: type[Source], path: Path, options: SourceOptions) -> None:
+    """Raise InvalidInputError for the first option that is stated and that this layout does not take."""
+    for name, use in OPTIONS.items():
+        stated = getattr(options, name)
+        if stated and name not in source.takes:
+            shown = f"{len(stated)} files" if isinstance(stated, tuple) else repr(stated)
+            raise InvalidInputError(f"{path}: {source.name} does not take {name} {shown}: {use}")
 
 
 def nearest(path: Path) -> str:

@@ -6,12 +6,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from pixstore.errors import IncompatibleStoreError, SchemaError
+
+ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 
 KEY = "key"
 MOST_DIMENSIONS = 32
@@ -58,12 +60,16 @@ def sound_format(codec: str | None, shape: tuple[int, ...] | None, dtype: str | 
 
 @dataclass(frozen=True)
 class Field:
-    """One image field: its name, the codec asked for, and shape and dtype where every row has the same."""
+    """One image field: its name, the codec asked for, and shape and dtype where every row has the same.
+
+    channel_order: the order in which a source keeps the colours of its arrays; reading turns "bgr" into RGB, and stores are always "rgb".
+    """
 
     name: str = "image"
     codec: str = "keep"
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
+    channel_order: ChannelOrder = "rgb"
 
     def __post_init__(self) -> None:
         if not NAME.match(self.name):
@@ -76,14 +82,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Schema:
-    """Image fields by position, columns (without the key) as an Arrow schema, class names of integer columns.
+    """Image fields by position, columns (without the key) as an Arrow schema, class names of integer columns, attributes.
 
-    `classes` maps a column to the names of its integers: {"label": ("cat", "dog")}.
+    `classes` maps a column to the names of its integers: {"label": ("cat", "dog")}. `attributes` are what a source says of itself as a
+    whole, values of JSON by name; a store made of it keeps them.
     """
 
     fields: tuple[Field, ...] = (Field(),)
     columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [*self.field_names, *self.columns.names, KEY]
@@ -109,6 +117,7 @@ class Schema:
         return replace(self, fields=tuple(changed if each.name == changed.name else each for each in self.fields))
 
     def to_json(self) -> dict[str, Any]:
+        """Return the schema as a manifest holds it; what was never said takes no place there."""
         return {
             "fields": [
                 {"name": each.name, "codec": each.codec, "shape": None if each.shape is None else list(each.shape), "dtype": each.dtype}
@@ -116,6 +125,7 @@ class Schema:
             ],
             "columns": [{"name": column.name, "type": type_to_name(column.type)} for column in self.columns],
             "classes": {name: list(values) for name, values in self.classes.items()},
+            **({"attributes": dict(self.attributes)} if self.attributes else {}),
         }
 
     @classmethod
@@ -125,7 +135,8 @@ class Schema:
             for each in value["fields"]
         )
         columns = pa.schema([(each["name"], type_from_name(each["type"])) for each in value["columns"]])
-        return cls(fields, columns, {name: tuple(names) for name, names in value["classes"].items()})
+        classes = {name: tuple(names) for name, names in value["classes"].items()}
+        return cls(fields, columns, classes, dict(value.get("attributes", {})))
 
 
 SIMPLE_TYPES = {str(each): each for each in (

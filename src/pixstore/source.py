@@ -11,7 +11,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pixstore.rows import Indices, Records
-from pixstore.schema import Schema
+from pixstore.schema import ChannelOrder, Schema
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What a user may state about a source."""
+    """What a user may state about a source. `Source.takes` names those that a layout has a use for; the others are refused for it."""
 
     label_from: str | None = None
     """"folder", a regular expression with one group, or a CSV file with key and label."""
+    inner: str | None = None
+    """What within the file is meant: the part of an address behind `::`, as in `file.h5::/group/images`."""
+    files: tuple[Path, ...] = ()
+    """The files that a pattern such as `train-{000..011}.tar` named, all there, in order; the source's path is the first of them."""
+    channel_order: ChannelOrder | None = None
+    """The order of colours in arrays, where the user knows better than the layout's custom."""
     progress: Callable[[int, int, int], None] | None = field(default=None, compare=False)
     """Called as `progress(done, 0, 0)` with the files found so far, while a folder is listed."""
 
@@ -45,6 +51,8 @@ class Source(ABC):
 
     name: ClassVar[str]
     """What people call this layout: "image folder", "CIFAR-10 python batches" …"""
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """The names in SourceOptions that this layout has a use for; an option that it does not take is refused before `open`."""
     report: SourceReport
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixstore import registry
 from pixstore.errors import InvalidInputError, MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError, StoreBusyError
 from pixstore.rows import Extents, Records, Slices
 from pixstore.source import SourceOptions
@@ -90,11 +91,12 @@ def test_an_unknown_field_is_refused(made: Made) -> None:
 
 
 def test_labels_from_elsewhere_are_for_folders_only(made: Made) -> None:
+    options = SourceOptions(label_from="folder")
     if made.source is ImageFolder:
-        assert len(made.source.open(made.path, SourceOptions(label_from="folder"))) == len(made.records)
+        assert len(registry.open_source(made.path, options)) == len(made.records)
         return
-    with pytest.raises(InvalidInputError, match="label_from 'folder' is for image folders"):
-        made.source.open(made.path, SourceOptions(label_from="folder"))
+    with pytest.raises(InvalidInputError, match=r"does not take label_from 'folder'.*is for image folders"):
+        registry.open_source(made.path, options)
 
 
 def test_opening_and_reading_write_nothing(made: Made) -> None:

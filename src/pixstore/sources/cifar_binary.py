@@ -22,7 +22,7 @@ from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources.foreign_file import is_regular, read_whole
 from pixstore.sources.labels import read_text
-from pixstore.sources.located import LocatedSource, refuse_label_from
+from pixstore.sources.located import LocatedSource
 
 PLANAR = Format("raw-planar", (32, 32, 3), "uint8")
 PIXEL_BYTES = 3072
@@ -67,7 +67,6 @@ class CifarBinary(LocatedSource):
     @classmethod
     def open(cls, path: Path, options: SourceOptions) -> CifarBinary:
         """Read the labels. Raises StoreTruncatedError for a file that does not hold whole records."""
-        refuse_label_from(cls, path, options)
         report = SourceReport()
         folder = path if path.is_dir() else path.parent
         layout = _layout(path) if path.is_dir() else _layout_of(path.name)

@@ -35,6 +35,7 @@ class ImageFolder(LocatedSource):
     """Image files as they lie; no header is read before an image is asked for."""
 
     name: ClassVar[str] = "image folder"
+    takes: ClassVar[frozenset[str]] = frozenset({"label_from"})
 
     def __init__(self, root: Path, schema: Schema, table: pa.Table, report: SourceReport) -> None:
         # Paths are made from keys when asked for: a list of ten million of them would cost more than the keys.

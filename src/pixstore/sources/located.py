@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from pixstore.errors import (
     BadRow,
-    InvalidInputError,
     LimitExceededError,
     MissingRecordError,
     PixstoreError,
@@ -21,7 +19,7 @@ from pixstore.errors import (
 )
 from pixstore.rows import Buffer, Extents, Indices, Place, Records, Slices
 from pixstore.schema import KEY, Format, Schema
-from pixstore.source import Source, SourceOptions, SourceReport
+from pixstore.source import Source, SourceReport
 from pixstore.sources.foreign_file import FileState, read_range, refuse_changed
 
 
@@ -81,12 +79,6 @@ class LocatedSource(Source):
         located = self.locate(field, rows)
         assert located is not None
         return Records(read_place(located), located.formats, located.format, located.name)
-
-
-def refuse_label_from(source: type[Source], path: Path, options: SourceOptions) -> None:
-    """Raise InvalidInputError where the user names an origin of labels for a layout that brings its own."""
-    if options.label_from is not None:
-        raise InvalidInputError(f"{path}: label_from {options.label_from!r} is for image folders; {source.name} has labels of its own")
 
 
 def checked_rows(source: Source, field: str, rows: Indices) -> Indices:

@@ -35,7 +35,7 @@ from pixstore.sources.foreign_file import MAX_READ_BYTES, FileState, read_range
 from pixstore.sources.hdf5_chunks import Chunks, chunks_of
 from pixstore.sources.hdf5_file import Hdf5File, examined, examined_all, has_signature
 from pixstore.sources.hdf5_nodes import DATASET, GROUP, Node
-from pixstore.sources.located import LocatedSource, refuse_label_from
+from pixstore.sources.located import LocatedSource
 
 MANY, ONE, META = "images", "image", "meta"
 NUMBERED = re.compile(r"([0-9]+)\.(h5|hdf5)\Z")
@@ -103,7 +103,6 @@ class TutorialHdf5(LocatedSource):
     @classmethod
     def open(cls, path: Path, options: SourceOptions) -> TutorialHdf5:
         """Read the labels and find the images. Raises a PixstoreError naming the file and what is wrong with it."""
-        refuse_label_from(cls, path, options)
         report = SourceReport()
         if not path.is_dir():
             parts, labels = _contents(examined(path, values_of=META))

@@ -23,7 +23,6 @@ from pixstore.sources.folder import LABEL, ImageFolder
 from pixstore.sources.foreign_file import is_regular
 from pixstore.sources.labels import read_rows, shown
 from pixstore.sources.listing import list_images
-from pixstore.sources.located import refuse_label_from
 
 IMAGE = re.compile(r"(0|[1-9][0-9]{0,17})\.png\Z")
 TABLE = re.compile(r"(0|[1-9][0-9]{0,17})\.csv\Z")
@@ -33,6 +32,7 @@ class TutorialPng(ImageFolder):
     """PNG files by number, labels in CSV files beside them; keys are the file names, rows in the order of the numbers."""
 
     name: ClassVar[str] = "PNG files with CSV labels (tutorial layout)"
+    takes: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -53,7 +53,6 @@ class TutorialPng(ImageFolder):
     @classmethod
     def open(cls, path: Path, options: SourceOptions) -> TutorialPng:
         """List the images and read their labels. Raises LabelMismatchError where they do not match one to one."""
-        refuse_label_from(cls, path, options)
         listing = list_images(path, options.progress)
         names = listing.names()
         numbers = sorted(int(found[1]) for name in names if (found := IMAGE.match(name)))

@@ -1,0 +1,1 @@
+"""One file per layout that a dataset can be exported to."""
