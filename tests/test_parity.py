@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-RAW, PLANAR, PNG, JPEG, OTHER = 0, 1, 2, 3, 255
+RAW, PLANAR, PNG, JPEG, RAW_BGR, RAW_PLANAR_BGR, OTHER = 0, 1, 2, 3, 4, 5, 255
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -319,6 +319,27 @@ def test_planar_records_come_out_with_channels_last(core: Any, dtype: str, shape
     out = np.empty_like(images)
     assert core.decode(stored, np.array([PLANAR], np.uint8), np.array([shape], np.int32), out.reshape(-1).view(np.uint8)) == []
     np.testing.assert_array_equal(out, images)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (4, 4, 1), (1, 9, 4), (6, 5, 2), (33, 17, 12), (1, 1, 3), (64, 61, 3)])
+@pytest.mark.parametrize("planar", [False, True])
+def test_records_with_blue_first_come_out_with_red_first(core: Any, dtype: str, shape: tuple[int, int, int], planar: bool) -> None:
+    images = (np.random.default_rng(0).random((3, *shape)) * 255).astype(dtype)
+    swapped = images[..., {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(shape[2], slice(None))]
+    stored = [np.ascontiguousarray(np.moveaxis(image, 2, 0) if planar else image).tobytes() for image in swapped]
+    out = np.empty_like(images)
+    number = RAW_PLANAR_BGR if planar else RAW_BGR
+    assert core.decode(stored, np.array([number], np.uint8), np.array([shape], np.int32), out.reshape(-1).view(np.uint8)) == []
+    np.testing.assert_array_equal(out, images)
+
+
+@pytest.mark.parametrize("number", [PLANAR, RAW_BGR, RAW_PLANAR_BGR])
+def test_arrays_of_another_size_than_their_slot_are_refused_whatever_their_order(core: Any, number: int) -> None:
+    out = np.full((2, 4, 5, 3), 9, np.uint8)
+    failures = core.decode([bytes(59), bytes(61)], np.array([number], np.uint8), np.array([(4, 5, 3)], np.int32), out.reshape(-1))
+    assert [(index, kind) for index, kind, _ in failures] == [(0, "mismatch"), (1, "mismatch")]
+    assert not out.any()
 
 
 # ---- failures ----

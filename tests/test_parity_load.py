@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixstore import reference
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR
+from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR
 
 NATIVE_IS_TESTED = os.environ.get("PIXSTORE_CORE") == "native" or importlib.util.find_spec("pixstore_native") is not None
 pytestmark = pytest.mark.skipif(not NATIVE_IS_TESTED, reason="pixstore_native is not installed")
@@ -254,12 +254,15 @@ def test_each_record_has_its_rows_of_every_argument(native: Any, threads: int) -
     assert_near(outs[0], outs[1], 3)
 
 
-def test_planar_records_go_through_steps(native: Any) -> None:
-    pixels = smooth((9, 12, 3))
-    planar = np.ascontiguousarray(np.moveaxis(pixels, 2, 0)).tobytes()
+@pytest.mark.parametrize("number", [RAW_PLANAR, RAW_BGR, RAW_PLANAR_BGR])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_arrays_in_the_orders_of_sources_go_through_steps(native: Any, number: int, dtype: str) -> None:
+    pixels = smooth((9, 12, 3)).astype(dtype)
+    swapped = pixels if number == RAW_PLANAR else pixels[..., ::-1]
+    stored = np.ascontiguousarray(swapped if number == RAW_BGR else np.moveaxis(swapped, 2, 0)).tobytes()
     for core in (native, reference):
-        out = np.empty((12, 9, 3), np.uint8)
-        assert load_one(core, planar, RAW_PLANAR, pixels.shape, 1, [("orient", np.array([5], np.uint8))], out) == []
+        out = np.empty((12, 9, 3), dtype)
+        assert load_one(core, stored, number, pixels.shape, pixels.itemsize, [("orient", np.array([5], np.uint8))], out) == []
         np.testing.assert_array_equal(out, pixels.swapaxes(0, 1))
 
 

@@ -17,7 +17,8 @@ A *failure* is (record, kind, detail): the record's number in the call, one of
 it was when it was listed). A call returns every failure, in ascending order of record; records without one are done completely.
 `threads=0` uses `usable_cpus()`.
 
-Codec numbers: 0 raw, 1 raw-planar (C·H·W, written out as H·W·C), 2 png, 3 jpeg, 255 anything else.
+Codec numbers: 0 raw, 1 raw-planar (C·H·W, written out as H·W·C), 2 png, 3 jpeg, 4 raw-bgr (H·W·C, of 3 or 4 channels blue first and
+written out red first; alpha stays last), 5 raw-planar-bgr (C·H·W, the same), 255 anything else.
 """
 
 from collections.abc import Sequence

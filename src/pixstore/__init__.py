@@ -9,6 +9,7 @@ from pixstore.package import make_lazy
 
 if TYPE_CHECKING:
     from pixstore import bench, codec, errors
+    from pixstore.cached import Cached, cached
     from pixstore.convert import ConvertReport, convert
     from pixstore.dataset import Dataset
     from pixstore.errors import PixstoreError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Cached",
     "Comparison",
     "ConvertReport",
     "Dataset",
@@ -38,6 +40,7 @@ __all__ = [
     "Writer",
     "__version__",
     "bench",
+    "cached",
     "codec",
     "compare",
     "convert",
@@ -52,6 +55,7 @@ __version__ = "0.1.0"
 # Each name is imported on first use: `import pixstore` alone loads no library.
 _HOMES = {
     "Batch": ("pixstore.samples", "Batch"),
+    "Cached": ("pixstore.cached", "Cached"),
     "Comparison": ("pixstore.trust.compare", "Comparison"),
     "ConvertReport": ("pixstore.convert", "ConvertReport"),
     "Dataset": ("pixstore.dataset", "Dataset"),
@@ -65,6 +69,7 @@ _HOMES = {
     "VerifyReport": ("pixstore.trust.findings", "VerifyReport"),
     "Writer": ("pixstore.writer", "Writer"),
     "bench": ("pixstore.bench", None),
+    "cached": ("pixstore.cached", "cached"),
     "codec": ("pixstore.codec", None),
     "compare": ("pixstore.trust.compare", "compare"),
     "convert": ("pixstore.convert", "convert"),

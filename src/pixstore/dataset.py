@@ -200,7 +200,7 @@ class Dataset:
         return self._rows.locate(field, self._chosen(rows))
 
     def absent(self, field: str, rows: Selector) -> Indices:
-        """Return the places in `rows` of the samples that were written without this field; only stores have such."""
+        """Return the places in `rows` of the samples that have no record in this field."""
         return self._absent(field, self._chosen(rows))
 
     def select(self, rows: Selector) -> Dataset:
@@ -385,7 +385,7 @@ class Dataset:
         return "pread" if is_larger or is_network(self._rows.path) else "map"
 
     def _absent(self, field: str, chosen: Indices) -> Indices:
-        return self._rows.absent(field, chosen) if isinstance(self._rows, StoreRows) else np.empty(0, np.int64)
+        return self._rows.absent(field, chosen)
 
     def _located(self, field: str, chosen: Indices) -> Records:
         return self._rows.locate(field, chosen) or self._rows.read(field, chosen)

@@ -19,7 +19,8 @@ PixstoreError
 │   │   └── NameNotFoundError no such field or column in a sample or batch (also KeyError)
 │   ├── KeyInvalidError       a key that is empty or not text
 │   ├── DuplicateKeyError     the same key twice
-│   └── LabelMismatchError    labels and images do not match one to one
+│   ├── LabelMismatchError    labels and images do not match one to one
+│   └── LossNotAcceptedError  what a layout cannot hold of a dataset, and nobody said may be lost
 ├── KeyNotFoundError          no such key (also KeyError)
 ├── RowNotFoundError          no such row (also IndexError)
 ├── DestinationExistsError    something is already there (also FileExistsError)
@@ -149,6 +150,14 @@ class DuplicateKeyError(InvalidInputError):
 
 class LabelMismatchError(InvalidInputError):
     """Labels and images do not match one to one."""
+
+
+class LossNotAcceptedError(InvalidInputError):
+    """An export that would lose something that was not named as accepted; `names` has the names of all of it."""
+
+    def __init__(self, message: str, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class KeyNotFoundError(PixstoreError, KeyError):

@@ -15,6 +15,11 @@ from pixstore.errors import IncompatibleStoreError, SchemaError
 
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 
+SOURCE_CODECS = frozenset({"raw-planar", "raw-bgr", "raw-planar-bgr"})
+"""Arrays as only sources keep them: channel by channel (C·H·W), blue first, or both. Read, they are H·W·C and red first, as stores keep them."""
+ARRAY_CODECS = frozenset({"raw", *SOURCE_CODECS})
+"""Arrays byte for byte, of a shape and dtype that their bytes do not say."""
+
 KEY = "key"
 MOST_DIMENSIONS = 32
 MOST_IMAGE_BYTES = 1 << 40
@@ -25,7 +30,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 class Format:
     """How one stored record is to be understood.
 
-    codec: "raw", "raw-planar" (C·H·W, sources only), "png", "jpeg", or a Pillow format name in small letters.
+    codec: "raw", one of SOURCE_CODECS, "png", "jpeg", or a Pillow format name in small letters.
     shape and dtype are those of the decoded array; None where only the bytes can tell.
     """
 

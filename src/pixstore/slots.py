@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from pixstore import formats
 from pixstore.core import core
 from pixstore.errors import InvalidInputError
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, RecordFailedError
+from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR, RecordFailedError
 from pixstore.probing import FETCHED_AT_ONCE
 from pixstore.records import Failure, Io, checks, core_place, take
 from pixstore.rows import Records
-from pixstore.schema import Format
+from pixstore.schema import ARRAY_CODECS, Format
 
 Step: TypeAlias = tuple[Any, ...]
 Way: TypeAlias = Literal["core", "python", "refused"]
 Slots: TypeAlias = NDArray[np.uint8] | list[NDArray[np.uint8]]
 """One buffer of equal slots, or one buffer each, as bytes."""
 
-NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG}
+NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG, "raw-bgr": RAW_BGR, "raw-planar-bgr": RAW_PLANAR_BGR}
 ROWS = {"crop": (1, 2), "resample": (1, 2), "orient": (1,), "rotate": (1,), "jitter": (1, 2)}
 """Where each step has arrays with a row for each record; the step's name is at 0."""
 
@@ -221,7 +221,7 @@ def _as_raw(images: list[NDArray[Any]]) -> tuple[list[NDArray[np.uint8]], list[_
 
 def _decoded(data: bytes, expected: Format, to_rgb: bool) -> NDArray[Any]:
     """Return the pixels of one record, contiguous and in native order; CMYK as RGB where colours are asked for."""
-    if expected.codec in ("raw", "raw-planar"):
+    if expected.codec in ARRAY_CODECS:
         return _decoded_raw(data, expected)
     pixels = formats.decode(data, expected.codec or "", cmyk_as_rgb=to_rgb)
     height, width, *channels = expected.shape or (0, 0)
@@ -238,9 +238,12 @@ def _decoded_raw(data: bytes, expected: Format) -> NDArray[Any]:
         raise RecordFailedError("mismatch", f"the record has {len(data)} bytes, {expected.decoded_bytes} are expected")
     pixels = np.frombuffer(data, expected.dtype)
     height, width, channels = (*(expected.shape or (0, 0)), 1)[:3]
-    if expected.codec == "raw-planar":
+    if expected.codec in ("raw-planar", "raw-planar-bgr"):
         pixels = np.moveaxis(pixels.reshape(channels, height, width), 0, 2)
-    return np.ascontiguousarray(pixels.reshape(height, width, channels), dtype=np.uint16)
+    pixels = pixels.reshape(height, width, channels)
+    if expected.codec in ("raw-bgr", "raw-planar-bgr") and channels in (3, 4):
+        pixels = pixels[:, :, [2, 1, 0, 3][:channels]]
+    return np.ascontiguousarray(pixels, dtype=np.uint16)
 
 
 def _as_slots(out: NDArray[Any] | list[NDArray[Any]], count: int) -> Slots:

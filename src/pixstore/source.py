@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from pixstore.rows import Indices, Records
@@ -81,6 +82,10 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, field: str, rows: Indices) -> Records: ...
+
+    def absent(self, field: str, rows: Indices) -> Indices:
+        """Return the places in `rows` of those that have no record in this field; in most layouts every row has all."""
+        return np.empty(0, np.int64)
 
     def close(self) -> None:  # noqa: B027  sources that hold no file have nothing to release
         """Release files; may be called more than once."""

@@ -47,7 +47,8 @@ class WireField(NamedTuple):
 def fields(message: Message, begin: int, end: int, *, origin: str) -> Iterator[WireField]:
     """Yield the fields of the message in `message[begin:end]`, in order; what is yielded lies wholly within.
 
-    Bytes are not copied and nested messages are not entered. Raises CorruptStoreError, naming `origin` and the byte, for what is no message.
+    Bytes are not copied and nested messages are not entered.
+    Raises CorruptStoreError, naming `origin` and the byte, for what is no message.
     """
     if not 0 <= begin <= end <= len(message):
         raise CorruptStoreError(f"{origin}: bytes {begin} to {end} of {len(message)} are no message; get the file again")
@@ -91,7 +92,7 @@ def signed(value: int) -> int:
 
 
 def packed_varints(message: Message, begin: int, end: int, *, origin: str) -> NDArray[np.int64]:
-    """Return the integers of a packed repeated field (int64). Raises CorruptStoreError for a number that does not end or has over 10 bytes."""
+    """Return the integers of a packed repeated field. Raises CorruptStoreError for a number that does not end."""
     content = np.frombuffer(message, np.uint8, end - begin, begin) if end > begin else np.zeros(0, np.uint8)
     last = np.flatnonzero(content < 0x80)
     if len(content) and (not len(last) or last[-1] != len(content) - 1):

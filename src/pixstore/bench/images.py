@@ -14,6 +14,7 @@ import pixstore
 from pixstore.bench import generator
 from pixstore.bench.ways.base import Images, Work
 from pixstore.errors import InvalidInputError, RecordError
+from pixstore.schema import ARRAY_CODECS
 
 LARGEST_BYTES = 1_000_000_000
 """What a run holds at most: the sample, and the images that one way reads back."""
@@ -22,7 +23,6 @@ SAMPLE_BYTES = 400_000_000
 BUILT_IN = 10_000
 """Built-in images there are; beyond that they repeat."""
 CHUNK_ROWS = 256
-PLAIN_CODECS = ("raw", "raw-planar")
 
 
 @dataclass
@@ -175,7 +175,7 @@ class _Taken:
         if len(rows) == 0:
             return
         if self._is_encoded is None:
-            self._is_encoded = self._dataset.formats(rows, field=self._field)[0].codec not in PLAIN_CODECS
+            self._is_encoded = self._dataset.formats(rows, field=self._field)[0].codec not in ARRAY_CODECS
         encoded = self._dataset.encoded_many(rows, field=self._field) if self._is_encoded else []
         self.rows += rows.tolist()
         self.images += [images[row] for row in rows.tolist()]

@@ -19,6 +19,7 @@ from pixstore.jobs.cut import cut
 from pixstore.jobs.job import Check, Files
 from pixstore.loader.pool import BufferPool
 from pixstore.rows import WHOLE_FILE, Extents, Indices, Records, Slices, arrow_rows
+from pixstore.schema import SOURCE_CODECS
 
 UNTOLD_PIXELS = 1 << 20
 """Taken as the decoded bytes of a record whose header says nothing: it will be refused when it is decoded."""
@@ -107,7 +108,7 @@ def pieces(found: Mapping[str, Found], encoding: Encoding, most_bytes: int) -> l
 
 def must_decode(records: Records, encoding: Encoding) -> bool:
     """Return whether these records become pixels on their way."""
-    return encoding.codec != "keep" or any(each.codec == "raw-planar" for each in records.formats)
+    return encoding.codec != "keep" or any(each.codec in SOURCE_CODECS for each in records.formats)
 
 
 def read(found: Found, encoding: Encoding, check: Check) -> Read:

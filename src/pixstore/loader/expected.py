@@ -12,11 +12,9 @@ from pixstore.loader.bfloat16 import bfloat16
 from pixstore.loader.program import COLOR_CHANNELS
 from pixstore.loader.steps import Color
 from pixstore.loader.transforms import ChannelsFirst, Normalize, Threshold, ToFloat, ToGray, Transform
-from pixstore.schema import Field
+from pixstore.schema import ARRAY_CODECS, Field
 
 ExpectedShape: TypeAlias = tuple[tuple[int | None, ...] | None, np.dtype[Any] | None]
-
-RAW = ("raw", "raw-planar")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def upright_size(field: Field, *, orients: bool) -> tuple[int, int] | None:
     if field.shape is None or len(field.shape) not in (2, 3):
         return None
     height, width = field.shape[:2]
-    return None if orients and field.codec not in RAW and height != width else (height, width)
+    return None if orients and field.codec not in ARRAY_CODECS and height != width else (height, width)
 
 
 def expected_images(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixstore.loader.orientation import UPRIGHT, Codes
 from pixstore.loader.steps import Numbers
-from pixstore.schema import Format
+from pixstore.schema import ARRAY_CODECS, Format
 
 WHITES = {"bool": 1, "uint8": 255, "uint16": 65535}
 """The largest sample of each dtype that images have."""
@@ -83,6 +83,6 @@ def _facts(known: Format) -> tuple[int, ...]:
     height, width, channels = (*known.shape, 1)[:3]
     white = WHITES[np.dtype(known.dtype).name]
     # Raw arrays of two channels are not grey with alpha, but whatever their maker meant.
-    is_colour = white > 1 and channels in ((1, 3, 4) if known.codec in ("raw", "raw-planar") else (1, 2, 3, 4))
+    is_colour = white > 1 and channels in ((1, 3, 4) if known.codec in ARRAY_CODECS else (1, 2, 3, 4))
     is_cmyk = known.codec == "jpeg" and channels == 4
     return height, width, channels, white, 1, int(is_colour), int(is_cmyk), int(dimensions == 3)

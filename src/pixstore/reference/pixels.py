@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_PLANAR, Header, Record, RecordFailedError, read_header
+from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR, Header, Record, RecordFailedError, read_header
 from pixstore.reference.buffers import Buffer, Bytes, as_bytes, slots_of
 from pixstore.reference.pillow import load_by_pillow
 from pixstore.reference.places import MAX_BYTES, BufferRecord, Failure, Io, Place, count_of, each_record, read_checked
@@ -81,7 +81,7 @@ def decode(
 
 def decode_record(data: bytes, codec: int, shape: tuple[int, int, int], slot_bytes: int, max_pixels: int) -> Bytes:
     """Return the pixels as bytes, as many as the slot has. Raises RecordFailedError."""
-    if codec in (RAW, RAW_PLANAR):
+    if codec in (RAW, RAW_PLANAR, RAW_BGR, RAW_PLANAR_BGR):
         return _decode_raw(data, codec, shape, slot_bytes)
     if codec not in (PNG, JPEG):
         raise RecordFailedError("unsupported", f"codec number {codec}")
@@ -103,4 +103,10 @@ def _decode_raw(data: bytes, codec: int, shape: tuple[int, int, int], slot_bytes
     if codec == RAW or not slot_bytes:
         return pixels
     height, width, channels = shape
-    return np.moveaxis(pixels.reshape(channels, height, width, -1), 0, 2).reshape(-1)
+    if codec == RAW_BGR:
+        image = pixels.reshape(height, width, channels, -1)
+    else:
+        image = np.moveaxis(pixels.reshape(channels, height, width, -1), 0, 2)
+    if codec != RAW_PLANAR and channels in (3, 4):
+        image = image[:, :, [2, 1, 0, 3][:channels]]
+    return image.reshape(-1)

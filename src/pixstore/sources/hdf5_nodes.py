@@ -7,29 +7,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pixstore.errors import CorruptStoreError, LimitExceededError, NotAStoreError, UnsafeInputError
+import numpy as np
+
+from pixstore.errors import CorruptStoreError, LimitExceededError, NotAStoreError, UnsafeInputError, UnsupportedImageError
 
 DATASET, GROUP, EXTERNAL_LINK, SOFT_LINK = "dataset", "group", "external link", "soft link"
+ROOT = ""
 GZIP, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32000
 BUILT_IN_FILTERS = frozenset({GZIP, SHUFFLE, FLETCHER32, LZF})
+KNOWN_FILTERS = {4: "szip", 5: "nbit", 6: "scaleoffset"}
+"""Filters of HDF5 itself that are not undone here."""
 MAX_CHUNK_BYTES = 64 << 20
 MAX_CHUNKS = 1 << 22
 FREE_BYTES = 64 << 20
 # What gzip can shrink at most is about 1,030 : 1.
 MAX_RATIO = 1100
-NUMBERS = {"u": "unsigned", "i": "signed", "f": "floating"}
+NUMBERS = {"u": "unsigned", "i": "signed", "f": "floating", "b": "truths"}
+FIXED_TEXT, TEXT, BYTE_ROWS = "S", "T", "B"
+"""Kinds of values beside numbers: text of a fixed and of any length, and rows of bytes of any length."""
+NO_VALUES = ""
 
 
 @dataclass(frozen=True)
 class Node:
     """One name: what kind of thing it stands for, and of a dataset how it is stored; of a link nothing but where it leads.
 
-    `offset` is where contiguous data begin. `filters` are (number, parameters). `table`, `values` and `inline` are numbers of buffers
-    that came with the facts: where each chunk lies, a dataset of labels read out, and data that lie within the file's own headers.
+    `number` is the kind of its values: a letter of NUMBERS, FIXED_TEXT, TEXT, BYTE_ROWS, or NO_VALUES for what is not read. `offset` is
+    where contiguous data begin. `filters` are (number, parameters). `table`, `values` and `inline` are numbers of buffers that came with
+    the facts: where each chunk lies, the values of a column, and data that lie within the file's own headers. `attributes` are values of
+    JSON; `unread` names the attributes that are none.
     """
 
     name: str
@@ -37,7 +47,7 @@ class Node:
     target: str = ""
     shape: tuple[int, ...] | None = None
     dtype: str = ""
-    number: str = ""
+    number: str = NO_VALUES
     itemsize: int = 0
     offset: int | None = None
     chunks: tuple[int, ...] | None = None
@@ -48,27 +58,44 @@ class Node:
     table: int | None = None
     values: int | None = None
     inline: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
-        return math.prod(self.shape or (0,))
+        return math.prod(self.shape or (0,)) if self.shape != () else 1
 
     @property
     def declared(self) -> int:
         return self.count * self.itemsize
 
+    @property
+    def parent(self) -> str:
+        return self.name.rpartition("/")[0]
+
+    @property
+    def numbers(self) -> np.dtype[Any]:
+        """The type of its numbers as they lie in the file, in its byte order. Raises TypeError or ValueError where they are none."""
+        found = np.dtype(self.dtype)
+        if self.number not in NUMBERS or found.kind != self.number or found.itemsize != self.itemsize:
+            raise ValueError(f"{self.dtype!r} as numbers of {self.itemsize} bytes")
+        return found
+
     def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        """Return the facts that differ from those of a name of which nothing is known."""
+        return {name: value for name, value in vars(self).items() if name in ("name", "kind") or value != DEFAULTS[name]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Node:
         """Return the facts that came through the pipe. Raises ValueError, KeyError or TypeError for what is no fact."""
-        facts: dict[str, Any] = {name: _text(value[name]) for name in ("name", "kind", "target", "dtype", "number")}
-        facts |= {name: _count(value[name]) for name in ("itemsize", "stored", "chunk_count")}
-        facts |= {name: None if value[name] is None else _count(value[name]) for name in ("offset", "table", "values", "inline")}
-        facts |= {name: None if value[name] is None else _counts(value[name]) for name in ("shape", "chunks")}
-        facts["filters"] = tuple((_count(number), _counts(parameters)) for number, parameters in value["filters"])
-        return cls(**facts, is_outside=bool(value["is_outside"]))
+        facts: dict[str, Any] = {"name": _text(value["name"]), "kind": _text(value["kind"])}
+        for name in value.keys() - {"name", "kind"}:
+            facts[name] = CHECKS[name](value[name])
+        node = cls(**facts)
+        if node.number in NUMBERS and node.kind == DATASET:
+            # Whoever reads values relies on it.
+            node.numbers  # noqa: B018
+        return node
 
 
 def _text(value: Any) -> str:
@@ -87,6 +114,28 @@ def _counts(values: Any) -> tuple[int, ...]:
     return tuple(_count(value) for value in values)
 
 
+def _filters(values: Any) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((_count(number), _counts(parameters)) for number, parameters in values)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_text(value) for value in values)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} are no attributes")
+    return value
+
+
+DEFAULTS = {each.name: getattr(Node("", ""), each.name) for each in fields(Node)}
+CHECKS = {
+    "target": _text, "dtype": _text, "number": _text, "shape": _counts, "itemsize": _count, "offset": _count, "chunks": _counts,
+    "filters": _filters, "stored": _count, "chunk_count": _count, "is_outside": bool, "table": _count, "values": _count, "inline": _count,
+    "attributes": _object, "unread": _texts,
+}  # fmt: skip
+
+
 def check_reachable(node: Node, path: Path) -> None:
     """Refuse a name that is a link, or that stands for neither a dataset nor a group."""
     if node.kind == EXTERNAL_LINK:
@@ -103,9 +152,12 @@ def check_storage(node: Node, path: Path) -> None:
     if node.is_outside:
         raise UnsafeInputError(f"{path}: the data of {name!r} lies in other files; they were not opened")
     unknown = [number for number, _ in node.filters if number not in BUILT_IN_FILTERS]
+    if unknown and unknown[0] in KNOWN_FILTERS:
+        packed = KNOWN_FILTERS[unknown[0]]
+        raise UnsupportedImageError(f"{path}: {name!r} is packed with {packed}, which is not read; repack it: h5repack -f GZIP=6 IN OUT")
     if unknown:
         raise UnsafeInputError(f"{path}: {name!r} needs filter {unknown[0]}, which is not built in; no plugin was loaded")
-    if node.number not in NUMBERS:
+    if node.number == NO_VALUES:
         raise NotAStoreError(f"{path}: {name!r} holds {node.dtype}, not plain numbers")
     if node.shape is None:
         raise NotAStoreError(f"{path}: {name!r} holds nothing")

@@ -24,7 +24,7 @@ from pixstore.sources.foreign_file import FileState, read_range, refuse_changed
 
 
 class LocatedSource(Source):
-    """An open source with one image field whose records lie at a known place; layouts add `recognises` and `open`."""
+    """An open source whose every record lies at a known place; layouts add `recognises` and `open`."""
 
     def __init__(
         self,
@@ -36,16 +36,18 @@ class LocatedSource(Source):
         formats: Sequence[Format],
         origin: str,
         states: Mapping[str, FileState] | None = None,
+        more: Mapping[str, tuple[Extents | Slices, Sequence[Format]]] | None = None,
     ) -> None:
-        """`formats` has one entry for all rows or one per row; `origin` names the place of records that lie in memory.
+        """`place` and `formats` are those of the first field, `more` those of the others by name.
 
+        `formats` has one entry for all rows or one per row; `origin` names the place of records that lie in memory.
         `states` are those of the files when the places in them were found: in a file that has changed since, other bytes may lie there.
         """
         self._schema = schema
         self._table = table
         self.report = report
-        self._place = place
-        self._formats, self._format = _distinct(formats, len(place))
+        given = {schema.fields[0].name: (place, formats), **(more or {})}
+        self._places = {name: (there, *_distinct(kinds, len(there))) for name, (there, kinds) in given.items()}
         self._origin = origin
         self._states = states or {}
 
@@ -63,7 +65,8 @@ class LocatedSource(Source):
         Raises SchemaError for an unknown field, RowNotFoundError for a row beyond the last, StoreBusyError for a file that has changed.
         """
         rows = checked_rows(self, field, rows)
-        place = take(self._place, rows)
+        everywhere, formats, format_of = self._places[field]
+        place = take(everywhere, rows)
         for path in place.paths if isinstance(place, Extents) and self._states else ():
             refuse_changed(path, self._states[path])
 
@@ -72,7 +75,7 @@ class LocatedSource(Source):
             lies_in = place.paths[place.file[record]] if isinstance(place, Extents) else self._origin
             return row, self._table[KEY][row].as_py(), lies_in
 
-        return Records(place, self._formats, self._format[rows], name)
+        return Records(place, formats, format_of[rows], name)
 
     def read(self, field: str, rows: Indices) -> Records:
         """Return these rows' records as buffers. Raises a RecordError that names every row that cannot be read."""

@@ -41,7 +41,7 @@ def read_metadata(root: Path, files: Sequence[str], keys: Sequence[str], notes: 
     if without:
         raise LabelMismatchError(f"{root}: images without a row in {', '.join(files)}: {shown(without)}; add them")
     names = dict.fromkeys(name for row in rows.values() for name in row if name != FILE_NAME)
-    return {_column_name(name, notes): _column(name, [rows[key].get(name) for key in keys], notes) for name in names}
+    return {column_name(name, notes): json_column(name, [rows[key].get(name) for key in keys], notes) for name in names}
 
 
 def _rows_by_key(path: Path, prefix: str, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -108,7 +108,8 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _column_name(name: str, notes: list[str]) -> str:
+def column_name(name: str, notes: list[str]) -> str:
+    """Return the name that a column of foreign metadata gets here; a changed one is noted."""
     usable = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
     usable = usable if NAME.match(usable) and usable not in TAKEN else f"metadata_{usable}"
     if usable != name:
@@ -116,7 +117,8 @@ def _column_name(name: str, notes: list[str]) -> str:
     return usable
 
 
-def _column(name: str, values: Sequence[Any], notes: list[str]) -> pa.Array:
+def json_column(name: str, values: Sequence[Any], notes: list[str]) -> pa.Array:
+    """Return JSON values, None where a sample has none, as one column; what is nested or mixed is kept as JSON text and noted."""
     try:
         column = pa.array(values)
         type_to_name(column.type)

@@ -13,11 +13,9 @@ from pixstore.dataset import Dataset
 from pixstore.errors import BadRow, RecordError
 from pixstore.records import core_place
 from pixstore.rows import Indices, Records, Slices
-from pixstore.schema import KEY, Format
+from pixstore.schema import ARRAY_CODECS, KEY, SOURCE_CODECS, Format
 from pixstore.trust.cells import NULL, Hashes, cell_hashes
 
-PLANAR = "raw-planar"
-"""Arrays that some sources keep channel by channel; a store keeps the same pixels as H·W·C."""
 FIRST_ROWS = 16
 READ_BYTES = 32 << 20
 MOST_ROWS = 4096
@@ -86,7 +84,7 @@ def _located(dataset: Dataset, field: str, rows: Indices, bad_rows: list[BadRow]
 
 def _measure(records: Records, seeds: Hashes, trusting: bool, threads: int | None) -> tuple[Hashes, Sequence[BadRow]]:
     """Return the records' checksums as a store has them, 0 for those that cannot be read, and why they cannot."""
-    if any(each.codec == PLANAR for each in records.formats):
+    if any(each.codec in SOURCE_CODECS for each in records.formats):
         return _measure_decoded(records, seeds, threads)
     if records.checksum is not None:
         failures = [] if trusting else codec.check(records, threads=threads)
@@ -102,7 +100,9 @@ def _measure_decoded(records: Records, seeds: Hashes, threads: int | None) -> tu
     for start in range(0, len(records), DECODED_ROWS):
         chosen = np.arange(start, min(start + DECODED_ROWS, len(records)))
         arrays, good, bad = codec.decode_masked(codec.take(records, chosen), threads=threads, io="pread")
-        found[chosen] = np.where(good, core().checksum([each for each in arrays], seeds[chosen], threads=threads or 0)[0], 0)
+        # As a store keeps them: little-endian.
+        images = [np.ascontiguousarray(each, each.dtype.newbyteorder("<")) for each in arrays]
+        found[chosen] = np.where(good, core().checksum(images, seeds[chosen], threads=threads or 0)[0], 0)
         bad_rows += bad
     return found, bad_rows
 
@@ -119,6 +119,6 @@ def _field_hashes(name: str, records: Records, measured: Hashes, threads: int | 
 
 def _format_hash(known: Format) -> int:
     """Return what tells arrays of the same bytes apart; encoded images say themselves what they are."""
-    if known.codec not in ("raw", PLANAR) or known.dtype is None:
+    if known.codec not in ARRAY_CODECS or known.dtype is None:
         return 0
     return hash_bytes(f"{known.shape} {np.dtype(known.dtype).name}".encode())

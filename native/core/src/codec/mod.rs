@@ -6,6 +6,7 @@ pub mod jpeg_markers;
 pub mod png;
 pub mod raw;
 
+use self::raw::Order;
 use crate::error::{Error, Limits, Result};
 
 /// The codec numbers of the binding.
@@ -13,6 +14,8 @@ pub const RAW: u8 = 0;
 pub const RAW_PLANAR: u8 = 1;
 pub const PNG: u8 = 2;
 pub const JPEG: u8 = 3;
+pub const RAW_BGR: u8 = 4;
+pub const RAW_PLANAR_BGR: u8 = 5;
 pub const OTHER: u8 = 255;
 
 /// Height, width and channels of an array.
@@ -106,7 +109,9 @@ pub fn examine(bytes: &[u8], limits: &Limits) -> Result<Examined> {
 pub fn decode(codec: u8, bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &Limits) -> Result<()> {
     match codec {
         RAW => raw::copy(bytes, slot, false),
-        RAW_PLANAR => raw::interleave(bytes, shape, slot),
+        RAW_PLANAR => raw::rearrange(bytes, shape, Order { is_planar: true, is_blue_first: false }, slot),
+        RAW_BGR => raw::rearrange(bytes, shape, Order { is_planar: false, is_blue_first: true }, slot),
+        RAW_PLANAR_BGR => raw::rearrange(bytes, shape, Order { is_planar: true, is_blue_first: true }, slot),
         PNG => png::decode(bytes, shape, slot, limits),
         JPEG => jpeg::decode(bytes, shape, slot, limits),
         _ => Err(Error::unsupported(format!("codec number {codec} is not decoded here"))),

@@ -73,6 +73,27 @@ mod x86 {
         }
     }
 
+    /// Swap the first and the last of each three bytes from the start on, as far as whole vectors go; return how many bytes that was.
+    ///
+    /// # Safety
+    /// Both slices have the same length.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn swap_threes(bytes: &[u8], slot: &mut [u8]) -> usize {
+        // Five threes of each 16 bytes; the last byte is written again by the next five.
+        const FIVE: usize = 15;
+        let order = _mm_setr_epi8(2, 1, 0, 5, 4, 3, 8, 7, 6, 11, 10, 9, 14, 13, 12, 15);
+        let mut at = 0;
+        while at + 16 <= bytes.len() {
+            // SAFETY: 16 bytes from `at` on are in both.
+            unsafe {
+                let five = _mm_loadu_si128(bytes.as_ptr().add(at).cast());
+                _mm_storeu_si128(slot.as_mut_ptr().add(at).cast(), _mm_shuffle_epi8(five, order));
+            }
+            at += FIVE;
+        }
+        at
+    }
+
     /// # Safety
     /// A vector can be read.
     #[target_feature(enable = "avx2")]
@@ -90,17 +111,24 @@ mod x86 {
     }
 }
 
-/// Copy C·H·W samples of any size to H·W·C.
-pub fn interleave(bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
+/// How samples lie that are no plain H·W·C in RGB. Blue comes first in arrays of 3 or 4 channels alone; alpha is always last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// C·H·W.
+    pub is_planar: bool,
+    pub is_blue_first: bool,
+}
+
+/// Copy samples of 1, 2, 4 or 8 bytes to H·W·C, red first.
+pub fn rearrange(bytes: &[u8], shape: Shape, order: Order, slot: &mut [u8]) -> Result<()> {
     check_size(bytes.len(), slot.len())?;
-    let channels = shape.channels as usize;
-    let pixels = shape.height as usize * shape.width as usize;
     match shape.samples() {
         Some(samples) if samples > 0 && slot.len().is_multiple_of(samples) => match slot.len() / samples {
-            1 => interleave_samples::<1>(bytes, pixels, channels, slot),
-            2 => interleave_samples::<2>(bytes, pixels, channels, slot),
-            4 => interleave_samples::<4>(bytes, pixels, channels, slot),
-            8 => interleave_samples::<8>(bytes, pixels, channels, slot),
+            1 if shape.channels == 3 && order == (Order { is_planar: false, is_blue_first: true }) => swap_bytes(bytes, slot),
+            1 => rearrange_samples::<1>(bytes, shape, order, slot),
+            2 => rearrange_samples::<2>(bytes, shape, order, slot),
+            4 => rearrange_samples::<4>(bytes, shape, order, slot),
+            8 => rearrange_samples::<8>(bytes, shape, order, slot),
             size => return Err(Error::unsupported(format!("samples of {size} bytes"))),
         },
         _ if slot.is_empty() => {}
@@ -111,27 +139,48 @@ pub fn interleave(bytes: &[u8], shape: Shape, slot: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-fn interleave_samples<const SIZE: usize>(bytes: &[u8], pixels: usize, channels: usize, slot: &mut [u8]) {
-    let (planes, _) = bytes.as_chunks::<SIZE>();
+fn rearrange_samples<const SIZE: usize>(bytes: &[u8], shape: Shape, order: Order, slot: &mut [u8]) {
+    let (samples, _) = bytes.as_chunks::<SIZE>();
     let (out, _) = slot.as_chunks_mut::<SIZE>();
-    match channels {
-        3 => interleave_three(planes, pixels, out),
-        _ => {
-            for (channel, plane) in planes.chunks_exact(pixels).enumerate() {
-                for (pixel, sample) in plane.iter().enumerate() {
-                    out[pixel * channels + channel] = *sample;
-                }
-            }
+    let (channels, pixels) = (shape.channels as usize, shape.height as usize * shape.width as usize);
+    let is_blue_first = order.is_blue_first && (3..=4).contains(&channels);
+    let from = |channel: usize| if is_blue_first && channel < 3 { 2 - channel } else { channel };
+    if !order.is_planar {
+        for (to, pixel) in out.chunks_exact_mut(channels).zip(samples.chunks_exact(channels)) {
+            to.iter_mut().enumerate().for_each(|(channel, sample)| *sample = pixel[from(channel)]);
+        }
+        return;
+    }
+    let plane = |channel: usize| &samples[from(channel) * pixels..][..pixels];
+    if channels == 3 {
+        return interleave_three([plane(0), plane(1), plane(2)], out);
+    }
+    for channel in 0..channels {
+        for (pixel, sample) in plane(channel).iter().enumerate() {
+            out[pixel * channels + channel] = *sample;
         }
     }
 }
 
-fn interleave_three<const SIZE: usize>(planes: &[[u8; SIZE]], pixels: usize, out: &mut [[u8; SIZE]]) {
-    let (red, rest) = planes.split_at(pixels);
-    let (green, blue) = rest.split_at(pixels);
+fn interleave_three<const SIZE: usize>([red, green, blue]: [&[[u8; SIZE]]; 3], out: &mut [[u8; SIZE]]) {
     for (((pixel, red), green), blue) in out.chunks_exact_mut(3).zip(red).zip(green).zip(blue) {
         pixel[0] = *red;
         pixel[1] = *green;
         pixel[2] = *blue;
+    }
+}
+
+/// Swap the first and the last of each three bytes.
+fn swap_bytes(bytes: &[u8], slot: &mut [u8]) {
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: this machine has the instructions, and both have the same length.
+        done = unsafe { x86::swap_threes(bytes, slot) };
+    }
+    let (pixels, _) = bytes[done..].as_chunks::<3>();
+    let (out, _) = slot[done..].as_chunks_mut::<3>();
+    for (to, [blue, green, red]) in out.iter_mut().zip(pixels) {
+        *to = [*red, *green, *blue];
     }
 }
