@@ -40,6 +40,7 @@ class Round:
 
 ROUNDS = (
     *(Round([f"tests/test_{name}.py"], 60) for name in ("torch", "tensorflow", "jax", "keras")),
+    Round(["tests/test_foreign_readers.py", "tests/layouts/test_mds_streaming.py"], 120),
     Round(["tests/executors/test_ray_cluster.py"], 300),
     Round(["tests/test_guide.py"], 900),
     Round(["tests/examples"], 180),

@@ -20,8 +20,8 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 """Real images and stores made by others; beside the project, never copied into it."""
 
 # The frameworks are gigabytes: `make test-frameworks` has them in an environment of its own, where nothing is left out.
-FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "guide")
-APART = ["examples", "executors/test_ray_cluster.py", *(f"test_{name}.py" for name in FRAMEWORKS)]
+FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "guide", "foreign_readers")
+APART = ["examples", "executors/test_ray_cluster.py", "layouts/test_mds_streaming.py", *(f"test_{name}.py" for name in FRAMEWORKS)]
 collect_ignore = [] if os.environ.get("PIXSTORE_FRAMEWORKS") == "1" else APART
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])

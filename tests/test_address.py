@@ -22,6 +22,12 @@ def test_what_stands_behind_two_colons_is_meant_within_the_file() -> None:
     assert Address.of("/data/a.lmdb::train") == Address(Path("/data/a.lmdb"), "train")
 
 
+@pytest.mark.parametrize("text", ["", "::", "::images"])
+def test_no_path_is_not_the_current_folder(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="names no file or folder"):
+        Address.of(text)
+
+
 def test_a_name_that_exists_means_that_file(tmp_path: Path) -> None:
     for name in ("a::b", "s-{0..3}.tar"):
         (tmp_path / name).touch()

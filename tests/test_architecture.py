@@ -16,11 +16,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("cli", "web"),
     ("bench",),
-    ("convert", "export", "layout", "layouts", "trust", "upkeep", "jobs", "estimate", "testing"),
+    ("convert", "export", "export_proof", "layout", "layouts", "trust", "upkeep", "jobs", "estimate", "testing"),
     ("torch", "tensorflow", "jax", "keras"),
-    ("dataset", "opening", "writer", "cached"),
+    ("dataset", "lookup", "reading", "opening", "reopening", "field_sizes", "writer", "cached"),
     ("loader", "splits"),
-    ("store", "builder", "incoming", "updates", "mode", "belongings"),
+    ("store", "joined", "stems", "builder", "incoming", "updates", "mode", "belongings"),
     ("shard", "shards", "readers", "keys", "record_table", "uniform"),
     ("manifest",),
     ("registry",),
@@ -33,6 +33,7 @@ LAYERS = (
         "engine",
         "source",
         "address",
+        "naming",
         "schema",
         "errors",
         "columns",
@@ -55,6 +56,7 @@ LAYERS = (
 USERS_OF_PUBLIC_NAMES = ("cli", "web", "bench", "testing")
 LIBRARIES = {
     "ml_dtypes": ("loader.bfloat16",),
+    "google_crc32c": ("engines", "sources"),
     "lmdb": ("engines", "sources", "layouts", "bench.ways"),
     "h5py": ("engines", "sources", "layouts", "bench.ways"),
     "plyvel": ("engines",),

@@ -30,6 +30,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixstore import wire
+
 MOST_SECONDS = 5.0
 MOST_BYTES = 512_000_000
 PAGE = 4096
@@ -37,16 +39,9 @@ CIFAR_10 = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 
 ROWS = range(1, 79)
 OTHER_HALF = Path(__file__).with_name("test_bad_circumstances.py")
-ELSEWHERE = {34: "sources/test_scan.py"}
+ELSEWHERE = {34: "sources/folders/test_scan.py"}
 """Rows that tests of one module hold: the listing of a large folder is arrays of text, no Python object per file."""
-LATER = {
-    44: "Caffe LMDB is not read yet",
-    45: "Caffe LMDB is not read yet",
-    47: "LMDB with meta_info is not read yet",
-    62: "tar shards are not read yet; what a cut CIFAR archive says is tested here",
-    64: "tar shards are not read yet; a member twice in a CIFAR archive is tested here",
-    69: "numbered sets of shards are not read yet",
-}
+LATER: dict[int, str] = {}
 
 
 @dataclass(frozen=True)
@@ -192,6 +187,34 @@ def lmdb_at(folder: Path, values: dict[bytes, bytes] | None = None, **options: A
     return folder / "data.mdb"
 
 
+def lmdb_of(values: dict[bytes, bytes], **files: bytes) -> Callable[[Path], Path]:
+    """Return what makes an environment of these values, with files beside it: `meta_info_pkl` is meta_info.pkl."""
+
+    def make(folder: Path) -> Path:
+        lmdb_at(folder, values)
+        for name, data in files.items():
+            stem, _, suffix = name.rpartition("_")
+            (folder / f"{stem}.{suffix}").write_bytes(data)
+        return folder
+
+    return make
+
+
+def datum(*, channels: int = 3, data: bytes | None = bytes(48), label: int | None = 1, encoded: bool = False, floats: int = 0) -> bytes:
+    """Return Caffe's message of an image of 4 × 4 pixels, whatever else it says."""
+    return b"".join((
+        *(wire.varint_field(number, value) for number, value in ((1, channels), (2, 4), (3, 4))),
+        b"" if data is None else wire.bytes_field(4, data),
+        b"" if label is None else wire.varint_field(5, label),
+        wire.packed_floats_field(6, [0.5] * floats) if floats else b"",
+        wire.varint_field(7, 1) if encoded else b"",
+    ))  # fmt: skip
+
+
+def meta_info(**changed: Any) -> bytes:
+    return pickle.dumps({"keys": ["a", "b"], "resolution": ["3_4_4"], **changed})
+
+
 def newest_root(content: bytes) -> int:
     newest = max((0, PAGE), key=lambda meta: struct.unpack_from("<Q", content, meta + 144)[0])
     return int(struct.unpack_from("<Q", content, newest + 128)[0])
@@ -256,6 +279,16 @@ def images_and_labels(images: Any = None, count: int = 3) -> Callable[[h5py.File
     return fill
 
 
+def photos(**datasets: Any) -> Callable[[h5py.File], None]:
+    """Return what fills a file with these datasets or links, which are of no layout with a name of its own."""
+
+    def fill(opened: h5py.File) -> None:
+        for name, value in datasets.items():
+            opened[name] = value
+
+    return fill
+
+
 def unknown_filter(opened: h5py.File) -> None:
     opened["meta"] = np.zeros(3, np.uint8)
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -287,11 +320,26 @@ def left_open(folder: Path) -> Path:
     return folder / "open.h5"
 
 
-def zipped(name: str) -> bytes:
+def zipped(name: str, content: bytes = b"evil") -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(name, "evil")
+        archive.writestr(name, content)
     return made.getvalue()
+
+
+def shards_without(*missing: int, count: int = 5) -> Callable[[Path], Path]:
+    """Return what fills a folder with numbered tar shards but for these."""
+
+    def make(folder: Path) -> Path:
+        for number in set(range(count)) - set(missing):
+            (folder / f"s-{number:04}.tar").write_bytes(tarred((f"{number}.jpg", JPEG)))
+        return folder
+
+    return make
+
+
+def pattern_of_too_many(folder: Path) -> Path:
+    return shards_without(count=4)(folder) / "s-{0000..0007}.tar"
 
 
 def tarred(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, link: str = "", mode: str = "w") -> bytes:
@@ -305,9 +353,9 @@ def tarred(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, link: str
     return made.getvalue()
 
 
-def header_of(name: str, size: int) -> bytes:
+def header_of(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
     member = tarfile.TarInfo(name)
-    member.size = size
+    member.size, member.type = size, kind
     return member.tobuf(tarfile.GNU_FORMAT)
 
 
@@ -354,6 +402,34 @@ CASES = (
     file(41, "one.mdb", header_at(24, b"\xde\xc0\xef\xbe"), "IncompatibleStoreError", "LMDB 1.0"),
     file(41, "small.mdb", header_at(12, b"\xde\xc0\xef\xbe"), "IncompatibleStoreError", "32-bit"),
     file(41, "turned.mdb", header_at(16, b"\xbe\xef\xc0\xde"), "IncompatibleStoreError", "byte order"),
+    Case(44, "value that is no Datum", lmdb_of({b"a": datum(), b"b": b"\x20\x05"}), "CorruptRecordError",
+         ("key 'b'", "no Datum", "field 4")),
+    Case(44, "Datum of other sizes", lmdb_of({b"a": datum(), b"b": datum(data=bytes(47))}), "CorruptRecordError",
+         ("key 'b'", "47 values", "3 × 4 × 4 needs 48")),
+    Case(44, "Datum that says encoded", lmdb_of({b"a": datum(), b"b": datum(encoded=True)}), "CorruptRecordError",
+         ("key 'b'", "says encoded", "no image")),
+    Case(44, "Datum that does not say encoded", lmdb_of({b"a": datum(), b"b": datum(data=PNG)}), "CorruptRecordError",
+         ("key 'b'", "encoded image without the flag")),
+    Case(44, "Datum without a label", lmdb_of({b"a": datum(), b"b": datum(label=None)}), "LabelMismatchError", ("without a label", "'b'")),
+    Case(44, "Datum of few floats", lmdb_of({b"a": datum(data=None, floats=48), b"b": datum(data=None, floats=47)}), "CorruptRecordError",
+         ("key 'b'", "float_data has 47 values", "needs 48")),
+    Case(44, "Datum of 2 GB", lmdb_of({b"a": datum(), b"b": b"\x22\xff\xff\xff\xff\x07"}), "CorruptStoreError",
+         ("key 'b'", "field 4 ends at")),
+    Case(45, "Datum of features", lmdb_of({b"a": datum(), b"b": datum(channels=0, data=b"")}), "UnsupportedImageError",
+         ("key 'b'", "0 channels of 4 × 4 pixels")),
+    Case(46, "meta_info.pkl that runs", lmdb_of({b"a": bytes(48)}, meta_info_pkl=pickle.dumps({"keys": Runs()})), "UnsafeInputError",
+         ("meta_info.pkl", "posix.system", "byte")),
+    Case(47, "meta_info.pkl of other keys", lmdb_of({b"a": bytes(48), b"c": bytes(48)}, meta_info_pkl=meta_info()), "LabelMismatchError",
+         ("2 keys", "has 2", "'b'", "'c'")),
+    Case(47, "meta_info.pkl of other sizes", lmdb_of({b"a": bytes(48), b"b": bytes(47)}, meta_info_pkl=meta_info()), "CorruptStoreError",
+         ("1 of 2", "'b' has 47 bytes", "4 × 4 × 3 needs 48")),
+    Case(47, "meta_info.pkl of few sizes", lmdb_of({b"a": bytes(48)}, meta_info_pkl=meta_info(resolution=["3_4_4"] * 3)),
+         "LabelMismatchError", ("2 keys and 3 resolutions",)),
+    Case(47, "meta_info.txt of other keys", lmdb_of({b"a": PNG, b"c": PNG}, meta_info_txt=b"a.png (40,50,3) 1\nb.png (40,50,3) 1\n"),
+         "LabelMismatchError", ("meta_info.txt", "'b.png'", "'c'")),
+    Case(48, "meta_info.pkl cut", lmdb_of({b"a": bytes(48)}, meta_info_pkl=meta_info()[:-9]), "StoreTruncatedError", ("meta_info.pkl",)),
+    Case(49, "meta_info.pkl of 4 GB", lmdb_of({b"a": bytes(48)}, meta_info_pkl=b"\x80\x04\x8e" + struct.pack("<Q", 4 << 30) + b"x."),
+         "StoreTruncatedError", ("meta_info.pkl", "needs")),
     file(46, "meta_info.pkl", pickle.dumps({"keys": Runs()}), "NotAStoreError", "pickle", "not loaded"),
     file(46, "data_batch_1", pickle.dumps({b"data": Runs()}), "UnsafeInputError", "posix.system", "byte", title="pickle that runs"),
     file(48, "data_batch_1", cifar()[:-900], "StoreTruncatedError", "needs", title="pickle cut"),
@@ -370,8 +446,11 @@ CASES = (
     file(50, "data_batch_1", cifar(data=np.zeros((4, 3072), np.int16)), "CorruptStoreError", "int16", title="CIFAR of odd type"),
     file(50, "data_batch_1", cifar(labels=[0, 1]), "LabelMismatchError", "2 labels for 4 images", title="CIFAR of few labels"),
     Case(50, "CIFAR of odd labels", batch_with_classes([0, 1, 2, 99]), "LabelMismatchError", ("beyond the 10 class names",)),
-    file(51, "objects.npy", npy(np.array([Runs()], object)), "NotAStoreError", "NumPy array"),
-    file(51, "objects.npz", zipped("data.npy"), "NotAStoreError", "zip"),
+    file(51, "objects.npy", npy(np.array([Runs()], object)), "UnsafeInputError", "Python objects", "nothing was run"),
+    file(51, "objects.npz", zipped("data.npy", npy(np.array([Runs()], object))), "UnsafeInputError", "data", "nothing was run"),
+    file(51, "evil.npz", zipped("data.npy"), "CorruptStoreError", "data", "does not begin as a NumPy array"),
+    file(51, "fortran.npy", npy(np.asfortranarray(np.zeros((3, 4, 5), "u1"))), "UnsupportedImageError", "Fortran order"),
+    file(51, "cut.npy", npy(np.zeros((3, 4, 5), "u1"))[:-9], "StoreTruncatedError", "needs 188 bytes, 179 are there"),
     file(51, "data_batch_1", cifar(data=np.array([[None] * 2], object)), "UnsafeInputError", "'O8'", "nothing was run",
          title="CIFAR of objects"),
     file(52, "empty.h5", b"", "NotAStoreError", "empty file"),
@@ -390,20 +469,53 @@ CASES = (
     file(58, "bomb.h5", hdf5(zero_chunk), "LimitExceededError", "chunks of 200000000 bytes"),
     file(59, "filter.h5", hdf5(unknown_filter), "UnsafeInputError", "filter 32020", "no plugin"),
     file(60, "compound.h5", hdf5(images_and_labels(np.zeros(3, [("a", "u1")]))), "NotAStoreError", "not plain numbers"),
-    file(60, "text.h5", hdf5(images_and_labels("text")), "NotAStoreError", "not plain numbers"),
+    file(60, "text.h5", hdf5(images_and_labels("text")), "UnsupportedImageError", "'images'", "text"),
     file(60, "nan.h5", hdf5(images_and_labels(np.full((3, 4, 4, 3), np.nan))), "UnsupportedImageError", "float64"),
     file(60, "flat.h5", hdf5(images_and_labels(np.zeros((3, 48), np.uint8))), "UnsupportedImageError", "(3, 48)"),
     file(60, "group.h5", hdf5(lambda opened: opened.create_group("train")), "NotAStoreError", "HDF5 file"),
     file(61, "labels.h5", hdf5(images_and_labels(count=2)), "LabelMismatchError", "3 images and 2 labels"),
+    file(55, "photos.h5", hdf5(photos(x=h5py.ExternalLink("/etc/passwd", "/x"))), "UnsafeInputError", "'x'", "/etc/passwd"),
+    file(56, "nowhere.h5", hdf5(photos(x=h5py.SoftLink("/nope"))), "UnsafeInputError", "'x'", "/nope"),
+    file(59, "scaled.h5", hdf5(lambda opened: opened.create_dataset("x", data=np.zeros((3, 4, 4, 3), "i4"), scaleoffset=0)),
+         "UnsupportedImageError", "'x'", "scaleoffset", "h5repack"),
+    file(60, "table.h5", hdf5(photos(x=np.zeros((3, 48), "f4"))), "UnsupportedImageError", "'x' 3x48 float32", "height x width"),
+    file(60, "references.h5", hdf5(lambda opened: opened.create_dataset("x", data=[opened.ref] * 3, dtype=h5py.ref_dtype)),
+         "UnsupportedImageError", "'x' 3 object"),
+    file(60, "several.h5", hdf5(photos(a=np.zeros((3, 4, 4, 3), "u1"), b=np.zeros((3, 4, 4), "f4"))), "InvalidInputError",
+         "holds 2 sets of images", "several.h5::/a' (3x4x4x3 uint8)", "several.h5::/b' (3x4x4 float32)"),
+    file(61, "pair.h5", hdf5(photos(train_set_x=np.zeros((3, 4, 4, 3), "u1"), train_set_y=np.zeros(2, "i8"))), "LabelMismatchError",
+         "3 images in 'train_set_x' and 2 labels in 'train_set_y'"),
     file(62, "cut.tar", tarred((BATCH, cifar()))[:3000], "StoreTruncatedError", "ends", title="tar cut"),
-    file(63, "slip.tar", tarred(("../../evil.txt", b"evil")), "NotAStoreError", "tar archive"),
+    file(62, "body.tar", tarred(("0.jpg", JPEG), ("1.jpg", JPEG))[: 1100 + -(-len(JPEG) // 512) * 512], "StoreTruncatedError",
+         "the last whole member is '0.jpg' at byte 0", title="tar shard cut in a body"),
+    file(62, "header.tar", tarred(("0.jpg", JPEG), ("1.jpg", JPEG))[: 700 + -(-len(JPEG) // 512) * 512], "StoreTruncatedError",
+         "within a header", "'0.jpg' at byte 0", title="tar shard cut in a header"),
+    file(63, "slip.tar", tarred(("../../evil.txt", b"evil")), "UnsafeInputError", "'../../evil.txt' at byte 0", "leads elsewhere"),
+    file(63, "root.tar", tarred(("/etc/passwd", b"evil")), "UnsafeInputError", "'/etc/passwd'", "leads elsewhere"),
+    file(63, "symbolic.tar", tarred(("0.jpg", b""), kind=tarfile.SYMTYPE, link="/etc/passwd"), "UnsafeInputError", "'0.jpg'", "is a link"),
+    file(63, "hard.tar", tarred(("0.jpg", b""), kind=tarfile.LNKTYPE, link="/etc/passwd"), "UnsafeInputError", "'0.jpg'", "hard link"),
+    file(63, "fifo.tar", tarred(("0.jpg", b""), kind=tarfile.FIFOTYPE), "UnsafeInputError", "'0.jpg'", "a FIFO"),
     file(63, "link.tar", tarred((BATCH, b""), kind=tarfile.SYMTYPE, link="/etc/passwd"), "NotAStoreError", "without CIFAR batches"),
     file(63, "device.tar", tarred((BATCH, b""), kind=tarfile.CHRTYPE), "NotAStoreError", "without CIFAR batches"),
     file(64, "twice.tar", tarred((BATCH, cifar()), (BATCH, cifar())), "DuplicateKeyError", "twice"),
+    file(64, "member.tar", tarred(("0.cls", b"1"), ("0.cls", b"2")), "DuplicateKeyError", "'0.cls' is there twice", "byte 0", "byte 1024"),
+    file(64, "sample.tar", tarred(("0.cls", b"1"), ("1.cls", b"2"), ("0.cls", b"1")), "DuplicateKeyError", "'0'", "byte 0", "byte 2048"),
+    file(64, "split.tar", tarred(("0.cls", b"1"), ("1.cls", b"2"), ("0.jpg", JPEG)), "CorruptStoreError", "'0' is split", "byte 2048"),
+    file(65, "huge.tar", header_of("0.jpg", 8 << 60) + bytes(1024), "LimitExceededError", "9223372036854775808 bytes"),
+    file(65, "attributes.tar", header_of("0.jpg", 1 << 30, tarfile.XHDTYPE) + bytes(1024), "LimitExceededError", "1073741824 bytes"),
+    file(65, "names.tar", header_of("0.jpg", 1 << 30, tarfile.GNUTYPE_LONGNAME) + bytes(1024), "LimitExceededError", "1073741824 bytes"),
+    file(65, "sparse.tar", header_of("0.jpg", 100, tarfile.GNUTYPE_SPARSE) + bytes(1024), "LimitExceededError", "is sparse"),
     file(65, "sizes.tar", header_of(BATCH, 8 << 60) + bytes(1024), "LimitExceededError", "9223372036854775808 bytes", title="tar of 8 EB"),
     file(66, "bomb.tar.gz", tarred((BATCH, bytes(200_000_000)), mode="w:gz"), "LimitExceededError", "unpacks to more", title="tar.gz bomb"),
+    file(66, "shard.tar.gz", tarred(("0.jpg", bytes(200_000_000)), mode="w:gz"), "LimitExceededError", "unpacks to more", "gunzip"),
+    file(66, "again.tar", tarred(("0.jpg", JPEG)) * 2, "CorruptStoreError", "second archive"),
     file(67, "code.tar", tarred(("a.pyd", b"MZ"), ("b.pkl", pickle.dumps(Runs()))), "NotAStoreError", "tar archive"),
-    file(68, "slip.zip", zipped("../../evil.txt"), "NotAStoreError", "zip"),
+    file(68, "slip.zip", zipped("../../evil.txt"), "UnsafeInputError", "'../../evil.txt'", "leads elsewhere"),
+    file(68, "zip.tar", zipped("a.txt"), "NotAStoreError", "a zip archive without images"),
+    file(68, "nested.zip", zipped("inner.tar", tarred(("0.jpg", JPEG))), "NotAStoreError", "'inner.tar'", "unpacked first"),
+    file(68, "cut.zip", zipped("a.png", PNG)[:-30], "StoreTruncatedError", "no readable directory"),
+    Case(69, "missing shards", shards_without(1, 3), "PathNotFoundError", ("2 of 5 files", "0001, 0003")),
+    Case(69, "pattern of too many shards", pattern_of_too_many, "PathNotFoundError", ("4 of 8 files are missing", "s-0004.tar")),
 )  # fmt: skip
 
 

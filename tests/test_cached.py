@@ -141,7 +141,8 @@ def test_damage_is_told_and_never_read(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(CorruptStoreError, match="is gone"):
         pixstore.cached(tmp_path / "c", never)
-    for wrong in ("{", "[]", said.replace(file.name, "../../etc/passwd"), said.replace('"<i8"', '"|O"'), said.replace("100", "-1")):
+    damaged = [said.replace(file.name, "../../etc/passwd"), *(said.replace("100", number) for number in ("-1", "Infinity", "NaN"))]
+    for wrong in ("{", "[]", *damaged, said.replace('"<i8"', '"|O"'), said.replace("928", "Infinity")):
         index.write_text(wrong)
         with pytest.raises(CorruptStoreError):
             pixstore.cached(tmp_path / "c", never)
@@ -184,3 +185,15 @@ def test_a_killed_build_is_no_obstacle(tmp_path: Path) -> None:
     building.wait()
     assert list(pixstore.cached(tmp_path / "c", lambda: {"z": np.zeros(1)})) == ["z"]
     assert [each.name[0] for each in (tmp_path / "c").glob("*.npy")] == ["z"]
+
+
+@pytest.mark.parametrize("built", [None, np.zeros((2, 2)), [np.zeros(2)], ["ab"]])
+def test_what_has_no_names_is_refused_in_words(tmp_path: Path, built: Any) -> None:
+    with pytest.raises(InvalidInputError, match="arrays by name"):
+        pixstore.cached(tmp_path / "c", lambda: built)
+
+
+def test_arrays_in_the_place_of_a_function_are_refused_and_make_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="build is a dict; hand in a function"):
+        pixstore.cached(tmp_path / "c", {"a": np.zeros(2)})  # type: ignore[arg-type]
+    assert not (tmp_path / "c").exists()

@@ -120,8 +120,8 @@ WITHOUT_LANDLOCK = """
 import sys, warnings
 warnings.simplefilter("always")
 from pixstore import child
-from pixstore.sources.hdf5_examination import examine
-print(child.run(examine, sys.argv[1], [sys.argv[1]], []).value)
+from pixstore.sources.hdf5.examination import examine
+print(child.run(examine, sys.argv[1], [sys.argv[1]]).value)
 """
 
 

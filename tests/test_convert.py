@@ -346,3 +346,14 @@ def test_photos_arrive_byte_for_byte(tmp_path: Path, shared_data: Path) -> None:
     pixstore.convert(chosen, tmp_path / "s", engine="hdf5", durability="process")
     ds = pixstore.open(tmp_path / "s")
     assert ds.encoded_many(slice(None)) == chosen.encoded_many(slice(None)) == [(photos / key).read_bytes() for key in ds.keys.to_pylist()]
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp", "avif"])
+def test_codec_that_would_change_the_classes_of_masks_is_refused(tmp_path: Path, codec: str) -> None:
+    with pixstore.Writer(tmp_path / "s", durability="process") as writer:
+        writer.add(IMAGES[0], mask=IMAGES[0][..., 0] // 128)
+    with pytest.raises(errors.InvalidInputError, match=f"codec '{codec}' would change the classes in the field 'mask'"):
+        pixstore.convert(tmp_path / "s", tmp_path / "out", codec=codec, durability="process")
+    assert not (tmp_path / "out").exists()
+    pixstore.convert(tmp_path / "s", tmp_path / "png", codec="png", durability="process")
+    assert np.array_equal(pixstore.open(tmp_path / "png")[0]["mask"], IMAGES[0][..., 0] // 128)

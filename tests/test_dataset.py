@@ -362,7 +362,7 @@ def test_a_selection_of_data_that_changed_is_not_made_again(tmp_path: Path, fold
     (path / "cat-000.png").unlink()
     (path / "cat-001.png").rename(path / "zebra.png")
     for each in data:
-        with pytest.raises(errors.InvalidInputError, match="has changed"):
+        with pytest.raises(errors.StoreBusyError, match="images: was changed after it was opened"):
             pickle.loads(each)
 
 

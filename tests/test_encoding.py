@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from pixstore.codec import decode
-from pixstore.encoding import encode
+from pixstore.encoding import CODECS, encode
 from pixstore.engine import FieldRecords
 from pixstore.errors import InvalidInputError
 from pixstore.rows import Records
@@ -136,7 +136,14 @@ REFUSED = [
     (np.zeros((1, 4), "M8[s]"), "raw", "datetime64"),
     (np.zeros((1, 4), [("a", "u1")]), "raw", "'a'"),
     (np.zeros((), np.uint8), "raw", "not a batch"),
-    (np.zeros((1, 4, 4), np.uint8), "webp", "'webp' does not encode.*raw, png, jpeg"),
+    (np.zeros((1, 4, 4), np.uint8), "bmp", "'bmp' does not encode.*raw, png, jpeg"),
+    (np.zeros((1, 4, 4), np.uint8), "webp", r"WebP holds uint8 of shape \(H, W, 3\).*'png'"),
+    (np.zeros((1, 4, 4, 3), np.uint16), "webp-lossless", "uint16.*WebP holds"),
+    (np.zeros((1, 4, 4, 2), np.uint8), "qoi", r"\(4, 4, 2\).*QOI holds"),
+    (np.zeros((1, 4, 4, 1), np.uint8), "avif", "AVIF holds"),
+    (np.zeros((1, 1, 16384, 3), np.uint8), "webp", "image 0.*16383"),
+    (np.zeros((1, 4), object), "zstd", "object"),
+    (np.zeros((1, 4), "U3"), "lz4", "<U3"),
 ]
 
 
@@ -149,8 +156,71 @@ def test_what_a_codec_cannot_hold_is_refused_with_what_to_do(images: np.ndarray,
             encode(list(images), codec)
 
 
-@pytest.mark.parametrize("options", [{"level": 0}, {"level": 13}, {"quality": 0}, {"quality": 101}])
-def test_options_out_of_range_are_refused_with_their_value(options: dict[str, int]) -> None:
+OUT_OF_RANGE: list[tuple[str, dict[str, int]]] = [
+    ("png", {"level": 0}), ("png", {"level": 13}), ("jpeg", {"quality": 0}), ("webp", {"quality": 101}), ("avif", {"quality": 101}),
+    ("zstd", {"level": 20}), ("zstd", {"level": -1}), ("raw", {"level": 20}), ("lz4", {"quality": 0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("codec", "options"), OUT_OF_RANGE)
+def test_options_out_of_range_are_refused_with_their_value(codec: str, options: dict[str, int]) -> None:
     ((name, value),) = options.items()
-    with pytest.raises(InvalidInputError, match=f"{name}={value}"):
-        encode(np.zeros((1, 2, 2), np.uint8), "png", **options)
+    with pytest.raises(InvalidInputError, match=f"{name} {value} is outside 1 …"):
+        encode(np.zeros((1, 2, 2, 3), np.uint8), codec, **options)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+@settings(max_examples=40)
+@given(
+    batch=st.sampled_from(RAW_DTYPES).flatmap(
+        lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=5))
+    )
+)
+def test_compressed_arrays_keep_any_shape_and_dtype_bit_for_bit(codec: str, batch: np.ndarray) -> None:
+    encoded = encode(batch, codec)
+    assert encoded.formats == [Format(codec, batch.shape[1:], batch.dtype.name)]
+    assert_same(decoded(encoded), batch)
+    for found, expected in zip(decoded(encode([*batch], codec)), [*batch], strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_arrays_are_stored_little_endian(codec: str) -> None:
+    batch = np.arange(24, dtype=">u2").reshape(2, 3, 4).transpose(0, 2, 1)
+    encoded = encode(batch, codec)
+    assert encoded.formats[0] == Format(codec, (4, 3), "uint16")
+    np.testing.assert_array_equal(decoded(encoded), batch)
+
+
+@pytest.mark.parametrize("codec", ["webp-lossless", "qoi"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_lossless_images_keep_every_sample_under_transparent_alpha_too(codec: str, channels: int) -> None:
+    batch = np.random.default_rng(0).integers(0, 256, (3, 9, 7, channels)).astype(np.uint8)
+    batch[0, :4, :, 3:] = 0
+    batch[1, :, :, 3:] = 255
+    encoded = encode(batch, codec)
+    assert encoded.formats == [Format(codec.removesuffix("-lossless"), (9, 7, channels), "uint8")]
+    np.testing.assert_array_equal(decoded(encoded), batch)
+
+
+@pytest.mark.parametrize("codec", ["webp", "avif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_lossy_images_are_near_and_smaller_at_a_lower_quality(codec: str, channels: int) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    image = np.stack([rows * 4, columns * 3, rows + columns, np.full_like(rows, 255)], 2).astype(np.uint8)[:, :, :channels]
+    fine, coarse = (encode([image], codec, quality=quality) for quality in (95, 10))
+    found = decoded(fine)
+    assert found.shape == (1, *image.shape)
+    assert np.abs(found[0].astype(int) - image).mean() < 4
+    assert int(coarse.slices.length[0]) < int(fine.slices.length[0])
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_images_are_encoded_as_none(codec: str) -> None:
+    assert decoded(encode(np.zeros((0, 4, 5, 3), np.uint8), codec)).shape == (0, 4, 5, 3)
+    assert len(encode([], codec).format) == 0
+
+
+def test_more_effort_makes_zstd_smaller() -> None:
+    image = np.random.default_rng(0).integers(0, 4, (1, 64, 64, 3)).astype(np.uint8)
+    assert int(encode(image, "zstd", level=19).slices.length[0]) < int(encode(image, "zstd", level=1).slices.length[0]) < image.nbytes

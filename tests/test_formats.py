@@ -1,4 +1,4 @@
-"""Bytes that are neither PNG nor JPEG: which images Pillow decodes, and the reasons why others are refused."""
+"""Bytes that the core does not know: which images Pillow decodes, and the reasons why others are refused."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ CASES = [
     ("tiff", made("I"), {}, (5, 7), "int32"),
     ("tiff", Image.fromarray(np.arange(35, dtype=np.uint16).reshape(5, 7) * 1000), {}, (5, 7), "uint16"),
     ("tiff", made("RGB"), {"compression": "tiff_lzw"}, (5, 7, 3), "uint8"),
-    ("webp", made("RGB"), {"lossless": True}, (5, 7, 3), "uint8"),
-    ("webp", made("RGBA"), {"lossless": True}, (5, 7, 4), "uint8"),
+    ("avif", made("RGB"), {}, (5, 7, 3), "uint8"),
+    ("avif", made("RGBA"), {}, (5, 7, 4), "uint8"),
 ]
 
 
@@ -83,6 +83,15 @@ def test_colour_of_16_bits_that_pillow_would_halve_is_refused(data: bytes) -> No
     assert caught.value.kind == "unsupported"
 
 
+@pytest.mark.parametrize("flag", [0x40, 0x60])
+def test_avif_of_more_than_8_bits_that_pillow_would_cut_is_refused(flag: int) -> None:
+    data = bytearray(saved(made("RGB"), "avif"))
+    data[data.index(b"av1C") + 6] |= flag
+    with pytest.raises(RecordFailedError, match="more than 8 bits") as caught:
+        formats.describe(bytes(data))
+    assert caught.value.kind == "unsupported"
+
+
 REFUSED = [
     (b"", "corrupt", "is empty (0 bytes)"),
     (b"hello, world", "corrupt", "not an image (starts with 'hello, world')"),
@@ -104,7 +113,7 @@ REFUSED = [
     (b"SIMPLE  =                    T", "unsupported", "FITS"),
     (b"BM\1\2\3", "corrupt", "does not decode"),
     (saved(made("RGB"), "bmp")[:80], "corrupt", "does not decode"),
-    (saved(made("RGB"), "webp")[:40], "corrupt", "does not decode"),
+    (saved(made("RGB"), "avif")[:300], "corrupt", "does not decode"),
     (saved(made("RGB"), "tiff")[:60], "corrupt", "does not decode"),
 ]
 
@@ -117,7 +126,7 @@ def test_other_bytes_are_refused_with_a_clear_reason(data: bytes, kind: str, rea
     assert reason in caught.value.detail
 
 
-@pytest.mark.parametrize("kind", ["gif", "tiff", "webp"])
+@pytest.mark.parametrize("kind", ["gif", "tiff", "avif"])
 def test_images_of_several_frames_are_refused(kind: str) -> None:
     data = saved(made("RGB"), kind, save_all=True, append_images=[made("RGB").rotate(180)])
     with pytest.raises(RecordFailedError, match="several frames") as caught:
@@ -155,11 +164,13 @@ def test_warning_filters_are_left_as_they_were() -> None:
 
 
 def test_orientation_is_asked_of_formats_that_keep_it_and_damage_is_none() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 8
-    data = saved(made("RGB"), "WEBP", exif=exif)
-    assert formats.orientation(data, "webp") == 8
-    assert formats.orientation(data[:25], "webp") == 1
+    for code in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = code
+        data = saved(made("RGB"), "AVIF", exif=exif)
+        assert formats.orientation(data, "avif") == code
+        assert formats.decode(data, "avif").shape == (5, 7, 3)
+    assert formats.orientation(data[:25], "avif") == 1
     assert formats.orientation(data, "bmp") == 1
 
 

@@ -146,7 +146,18 @@ def test_merged_puts_parts_in_their_places() -> None:
     assert [None if view is None else bytes(view) for view in whole.slices.views()] == [None, b"\x02\x03", None, b"\x00\x01"]
 
 
-@pytest.mark.parametrize("options", [{"codec": "bmp"}, {"level": 0}, {"level": 13}, {"quality": 0}, {"quality": 101}])
+@pytest.mark.parametrize(
+    "options", [{"codec": "bmp"}, {"level": 0}, {"codec": "png", "level": 13}, {"level": 20}, {"quality": 0}, {"quality": 101}]
+)
 def test_unusable_encoding_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(errors.InvalidInputError):
         Encoding(**options)
+
+
+@pytest.mark.parametrize("codec", ["webp", "webp-lossless"])
+def test_webp_that_is_handed_in_stays_as_it_is(codec: str) -> None:
+    target = io.BytesIO()
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(target, "WEBP", lossless=True)
+    records = to_records([target.getvalue()], Encoding(codec))
+    assert bytes(records.slices.views()[0] or b"") == target.getvalue()
+    assert [records.formats[number] for number in records.format.tolist()] == [Format("webp", (4, 5, 3), "uint8")]

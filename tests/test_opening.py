@@ -39,6 +39,12 @@ def test_unusable_options_are_refused(path: Path, folder: Path) -> None:
         pixstore.open(path, io="fast")  # type: ignore[arg-type]
     with pytest.raises(errors.InvalidInputError, match="label_from is for folders"):
         pixstore.open(path, label_from="folder")
+    with pytest.raises(errors.InvalidInputError, match="always RGB"):
+        pixstore.open(path, channel_order="bgr")
+    with pytest.raises(errors.InvalidInputError, match="lacks nothing"):
+        pixstore.open(path, unmatched="skip")
+    with pytest.raises(errors.InvalidInputError, match="leave '::images' away"):
+        pixstore.open(f"{path}::images")
     with pytest.raises(errors.InvalidInputError, match="no versions"):
         pixstore.open(folder, version=1)
 

@@ -14,7 +14,7 @@ import pixstore
 from pixstore.core import core_name
 
 MAPPED = pytest.mark.skipif(core_name() == "reference", reason="the reference maps no files")
-ENGINES = ["packed", "files", "lmdb", "hdf5"]
+ENGINES = ["packed", "files", "lmdb", "hdf5", "parquet", "sqlite", "zarr", "leveldb"]
 SHARDS = 70
 ROWS = 4
 BEGIN = """

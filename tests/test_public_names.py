@@ -21,7 +21,7 @@ def test_public_name_resolves(name: str) -> None:
 
 
 def test_names_that_users_were_promised_are_there() -> None:
-    assert {"Writer", "open", "convert", "Dataset", "Sample", "Batch"} <= set(pixstore.__all__)
+    assert {"Writer", "open", "convert", "export", "Dataset", "Sample", "Batch"} <= set(pixstore.__all__)
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -41,6 +41,11 @@ def test_version_is_the_one_the_package_is_built_with() -> None:
 def test_convert_stays_a_function_whatever_was_imported_before(first: str) -> None:
     ask = f"{first}; import pixstore; assert callable(pixstore.convert), pixstore.convert; assert callable(pixstore.open)"
     subprocess.run([sys.executable, "-c", ask], check=True)
+
+
+@pytest.mark.parametrize("first", ["import pixstore.export", "from pixstore.export import export", "import pixstore.cli.export"])
+def test_export_stays_a_function_whatever_was_imported_before(first: str) -> None:
+    subprocess.run([sys.executable, "-c", f"{first}; import pixstore; assert callable(pixstore.export), pixstore.export"], check=True)
 
 
 def test_import_alone_loads_no_library() -> None:

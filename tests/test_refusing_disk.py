@@ -110,7 +110,7 @@ LIMITED = """
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     try:
         with pixstore.Writer(sys.argv[1], mode="a", durability="process") as writer:
-            writer.add_batch(np.zeros((2000, 32, 32, 3) if sys.argv[2] != "files" else (1, 1024, 1024, 3), "uint8"))
+            writer.add_batch(np.zeros((2000, 32, 32, 3) if sys.argv[2] not in ("files", "zarr") else (1, 1024, 1024, 3), "uint8"))
     except pixstore.errors.StoreFullError as error:
         print(error)
     print(len(pixstore.open(sys.argv[1])[:]["image"]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -79,6 +82,22 @@ def test_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch)
             registry.engine("hdf5")
     finally:
         registry.engine.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [("zarr", "zarr"), ("tiledb", "tiledb"), ("leveldb", "plyvel"), ("rocksdb", "rocksdict"), ("hdf5", "h5py")]
+)
+def test_library_of_an_engine_that_cannot_be_imported_comes_with_its_command(name: str, library: str) -> None:
+    program = f"import sys; sys.modules[{library!r}] = None; from pixstore import registry; registry.engine({name!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    command = f"pip install 'pixstore[{name}]'" if name in registry.EXTRAS else f"pip install {library}"
+    assert last == f"pixstore.errors.DependencyError: {name!r} needs {library!r}, which is not installed: {command}"
+
+
+def test_extras_of_engines_are_those_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(registry.EXTRAS) <= set(registry.ENGINES) & set(project["optional-dependencies"])
 
 
 def test_mistyped_path_creates_nothing_and_suggests_the_nearest(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.engine_kinds import LOCATING
 
 import pixstore
 from pixstore import codec, errors, manifest, registry
@@ -33,8 +34,18 @@ IMAGES = pixels(9, 4, 5, 3)
 
 @pytest.fixture(params=ENGINES)
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A store of several shards, with deleted, changed and maskless rows."""
-    with Writer(tmp_path / "s", engine=request.param, codec="png", shard_bytes=300, durability="process") as writer:
+    return made(tmp_path, request.param)
+
+
+@pytest.fixture(params=LOCATING)
+def located(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The same, of engines that say where records lie."""
+    return made(tmp_path, request.param)
+
+
+def made(tmp_path: Path, engine: str) -> Path:
+    """Make a store of several shards, with deleted, changed and maskless rows."""
+    with Writer(tmp_path / "s", engine=engine, codec="png", shard_bytes=300, durability="process") as writer:
         writer.add_batch(IMAGES, key=list("abcdefghi"), label=range(9), mask=[IMAGES[0][..., 0], None, IMAGES[2][..., 0]] * 3)
         writer.commit()
         writer.delete("b")
@@ -50,15 +61,15 @@ def test_rows_stand_in_order_without_the_deleted(path: Path) -> None:
     assert rows.table["key"].to_pylist() == list("acfgide") and rows.table["label"].to_pylist() == [0, 2, 5, 6, 8, 33, 4]
 
 
-def test_bytes_by_extent_are_those_of_the_engines_library(path: Path) -> None:
-    rows = StoreRows(path)
+def test_bytes_by_extent_are_those_of_the_engines_library(located: Path) -> None:
+    rows = StoreRows(located)
     chosen = np.array([6, 0, 3, 5, 5, 1])
-    located, read = rows.locate("image", chosen), rows.read("image", chosen)
-    assert located is not None and codec.fetch(located) == codec.fetch(read)
-    assert [located.formats[n] for n in located.format.tolist()] == [read.formats[n] for n in read.format.tolist()]
+    found, read = rows.locate("image", chosen), rows.read("image", chosen)
+    assert found is not None and codec.fetch(found) == codec.fetch(read)
+    assert [found.formats[n] for n in found.format.tolist()] == [read.formats[n] for n in read.format.tolist()]
     rows.close()
     rows.close()
-    assert codec.fetch(rows.read("image", chosen)) == codec.fetch(located)
+    assert codec.fetch(rows.read("image", chosen)) == codec.fetch(found)
 
 
 def test_find_names_the_row_of_every_key(path: Path) -> None:
@@ -66,8 +77,8 @@ def test_find_names_the_row_of_every_key(path: Path) -> None:
     assert rows.find(["a", "b", "e", "", "\udcff", "zz", "i"]).tolist() == [0, -1, 6, -1, -1, -1, 4]
 
 
-def test_rows_without_a_field_are_absent_and_refused(path: Path) -> None:
-    rows = StoreRows(path)
+def test_rows_without_a_field_are_absent_and_refused(located: Path) -> None:
+    rows = StoreRows(located)
     chosen = np.arange(7)
     keys = np.array(rows.table["key"].to_pylist())
     assert sorted(keys[rows.absent("mask", chosen)]) == ["e"] and len(rows.absent("image", chosen)) == 0
@@ -78,10 +89,10 @@ def test_rows_without_a_field_are_absent_and_refused(path: Path) -> None:
             read("depth", chosen)
 
 
-def test_no_rows_are_no_records(path: Path) -> None:
-    rows = StoreRows(path)
-    located = rows.locate("image", np.empty(0, np.int64))
-    assert located is not None and len(located) == 0 and len(codec.decode(located)) == 0
+def test_no_rows_are_no_records(located: Path) -> None:
+    rows = StoreRows(located)
+    found = rows.locate("image", np.empty(0, np.int64))
+    assert found is not None and len(found) == 0 and len(codec.decode(found)) == 0
 
 
 def test_earlier_version_is_as_it_was(path: Path) -> None:
@@ -227,12 +238,12 @@ def first_record(path: Path, key: str) -> tuple[Path, int, int]:
     return Path(place.paths[int(place.file[0])]), int(place.offset[0]), int(place.length[0])
 
 
-def test_a_damaged_record_is_named_by_key_file_and_byte(path: Path) -> None:
-    file, offset, length = first_record(path, "c")
+def test_a_damaged_record_is_named_by_key_file_and_byte(located: Path) -> None:
+    file, offset, length = first_record(located, "c")
     data = bytearray(file.read_bytes())
     data[offset + length // 2] ^= 0xFF
     file.write_bytes(data)
-    dataset = pixstore.open(path)
+    dataset = pixstore.open(located)
     with pytest.raises(errors.CorruptRecordError) as caught:
         dataset["c"]
     bad = caught.value.bad_rows[0]
@@ -240,9 +251,9 @@ def test_a_damaged_record_is_named_by_key_file_and_byte(path: Path) -> None:
     assert np.array_equal(dataset["d"].image, IMAGES[3]), "its neighbours are read as before"
 
 
-def test_a_record_whose_file_is_gone_or_cut_is_named_by_key_file_and_byte(path: Path) -> None:
-    file, offset, length = first_record(path, "c")
-    dataset = pixstore.open(path, io="pread")
+def test_a_record_whose_file_is_gone_or_cut_is_named_by_key_file_and_byte(located: Path) -> None:
+    file, offset, length = first_record(located, "c")
+    dataset = pixstore.open(located, io="pread")
     with open(file, "r+b") as cut:
         cut.truncate(offset + length - 1)
     with pytest.raises(errors.CorruptRecordError, match=r"'c' \(row 1\) in ") as caught:
@@ -250,14 +261,14 @@ def test_a_record_whose_file_is_gone_or_cut_is_named_by_key_file_and_byte(path: 
     assert caught.value.bad_rows[0].place == f"{file} at byte {offset}"
     file.unlink()
     with pytest.raises(errors.MissingRecordError) as gone:
-        pixstore.codec.release(str(path))
+        pixstore.codec.release(str(located))
         dataset["c"]
     assert (gone.value.bad_rows[0].key, gone.value.bad_rows[0].place) == ("c", f"{file} at byte {offset}")
 
 
-def test_a_record_that_its_own_library_does_not_give_is_named_by_key_file_and_byte(path: Path) -> None:
-    file, offset, _ = first_record(path, "c")
-    rows = StoreRows(path)
+def test_a_record_that_its_own_library_does_not_give_is_named_by_key_file_and_byte(located: Path) -> None:
+    file, offset, _ = first_record(located, "c")
+    rows = StoreRows(located)
     chosen = rows.find(["c"])
     file.unlink()
     with pytest.raises(errors.MissingRecordError) as gone:
@@ -265,9 +276,9 @@ def test_a_record_that_its_own_library_does_not_give_is_named_by_key_file_and_by
     assert (gone.value.bad_rows[0].key, gone.value.bad_rows[0].place) == ("c", f"{file} at byte {offset}")
 
 
-def test_a_file_that_its_own_library_refuses_is_named_with_every_key_asked_for(path: Path) -> None:
-    rows = StoreRows(path)
-    pixels = path / "shards" / rows.shards[0].entry.pixels.name  # type: ignore[union-attr]
+def test_a_file_that_its_own_library_refuses_is_named_with_every_key_asked_for(located: Path) -> None:
+    rows = StoreRows(located)
+    pixels = located / "shards" / rows.shards[0].entry.pixels.name  # type: ignore[union-attr]
     if not pixels.is_file():
         pytest.skip("records that are files of their own have no library")
     pixels.write_bytes(bytes(pixels.stat().st_size))

@@ -337,7 +337,7 @@ def test_codec_stated_by_the_schema_is_used(tmp_path: Path) -> None:
 
 
 def test_engines_mix_in_one_store(tmp_path: Path) -> None:
-    images = pixels(8, 3, 3)
+    images = pixels(2 * len(ENGINES), 3, 3)
     for number, name in enumerate(ENGINES):
         write(tmp_path / "s", images[2 * number : 2 * number + 2], engine=name, mode="a" if number else "x")
     assert [each.engine for each in shards_of(tmp_path / "s")] == list(ENGINES)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.engine_kinds import DEEP
 
 import pixstore
 from pixstore import builder, disk, errors, manifest
@@ -214,6 +215,7 @@ def test_refusal_before_anything_is_noted_leaves_the_writer_working(tmp_path: Pa
     assert ds.keys.to_pylist() == ["k0", "k1", "k2", "k3", "before", "after"] and ds["k0"]["label"] == 0
 
 
+@pytest.mark.parametrize("engine", DEEP)
 def test_no_moment_of_a_failing_disk_loses_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     """The first, second … fsync fails: afterwards the store opens as one of the two versions, whole, and can be added to."""
     real, images = os.fsync, pixels(2, 3, 3, 3, seed=5)
@@ -311,6 +313,7 @@ def test_killed_writer_blocks_nobody_and_loses_nothing(tmp_path: Path) -> None:
     assert len(pixstore.open(tmp_path / "s")) == 5
 
 
+@pytest.mark.parametrize("engine", DEEP)
 def test_child_made_by_fork_leaves_the_writer_to_its_parent(tmp_path: Path, engine: str) -> None:
     """A child that leaves the block, by an error or not, removes nothing of what the parent is writing."""
     make(tmp_path / "s", engine)

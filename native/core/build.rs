@@ -9,7 +9,8 @@ fn main() {
     cc::Build::new().file("csrc/jpeg.c").includes(include.split(',')).warnings(true).extra_warnings(true).compile("pixstore_jpeg");
     let libjpeg = libjpeg_version(&include).unwrap_or_else(|| "unknown".into());
     println!("cargo:rustc-env=LIBJPEG_TURBO_VERSION={libjpeg}");
-    for (name, variable) in [("libdeflater", "LIBDEFLATER_VERSION"), ("twox-hash", "TWOX_HASH_VERSION")] {
+    for name in ["libdeflater", "libwebp-sys", "lz4_flex", "qoi", "twox-hash", "zstd-sys"] {
+        let variable = format!("{}_VERSION", name.to_uppercase().replace('-', "_"));
         println!("cargo:rustc-env={variable}={}", locked_version(name).unwrap_or_else(|| "unknown".into()));
     }
 }

@@ -18,7 +18,8 @@ it was when it was listed). A call returns every failure, in ascending order of 
 `threads=0` uses `usable_cpus()`.
 
 Codec numbers: 0 raw, 1 raw-planar (C·H·W, written out as H·W·C), 2 png, 3 jpeg, 4 raw-bgr (H·W·C, of 3 or 4 channels blue first and
-written out red first; alpha stays last), 5 raw-planar-bgr (C·H·W, the same), 255 anything else.
+written out red first; alpha stays last), 5 raw-planar-bgr (C·H·W, the same), 6 zstd and 7 lz4 (an array's bytes in one frame, which says
+how many they are), 8 qoi, 9 webp, 255 anything else.
 """
 
 from collections.abc import Sequence
@@ -111,13 +112,13 @@ def probe(
 
     Only the header is read. A grey image has channels 1. 16-bit PNG has 2 bytes per sample, everything else 1. Palettes count as
     expanded (3 channels, 4 where the palette has transparency). The orientation is 1 to 8, 1 where none is stated or the EXIF data are
-    damaged; a PNG's is looked for before its pixels. Height and width are those stored, before any orientation. What is neither PNG
-    nor JPEG gets codec 255 and zeros, no failure; above `max_pixels` is a failure of kind "limit".
+    damaged; a PNG's is looked for before its pixels. Height and width are those stored, before any orientation. What is none of PNG, JPEG,
+    WebP and QOI gets codec 255 and zeros, no failure; above `max_pixels` is a failure of kind "limit", an animated WebP "unsupported".
 
     check="structure" reads the whole record and looks at all its parts, without decoding: each chunk of a PNG lies within the record,
     has the right CRC, the image data are in one place and IEND is there; each segment and scan of a JPEG goes on to the next marker, and
-    the last one is EOI. What is not so is a failure of kind "corrupt". Bytes after the end are accepted. check="none" looks at nothing:
-    every record is codec 255.
+    the last one is EOI; the chunks of a WebP lie within the file; those of a QOI are as many pixels as its header says. What is not so
+    is a failure of kind "corrupt". Bytes after the end are accepted. check="none" looks at nothing: every record is codec 255.
     """
 
 def ingest(
@@ -164,11 +165,13 @@ def decode(
     """Read, check and decode n records into their slots.
 
     codecs and shapes have n rows, or one row for all. `out` is one writable C-contiguous buffer of n equal slots, or n writable
-    buffers; a slot's size divided by height·width·channels is the bytes per sample expected (1 or 2 for png, 1 for jpeg; native
-    byte order). raw copies the record, whose size must equal the slot's, whatever the shape. A shape that differs from the
+    buffers; a slot's size divided by height·width·channels is the bytes per sample expected (1 or 2 for png, 1 for jpeg, webp and qoi;
+    native byte order). raw copies the record, whose size must equal the slot's, whatever the shape; zstd and lz4 inflate it, and the
+    frame must say that it has the slot's size. A shape that differs from the
     image's is the failure "mismatch". Pixels: png 1/2/4-bit grey scales to 8 bits, palettes expand to RGB or RGBA, tRNS on grey
     or RGB is as Pillow's default load has it; jpeg as Pillow's `Image.open(...).load()`: grey 1 channel, colour 3 (RGB), CMYK and
-    YCCK 4 (inverted as Adobe writes it). A slot whose record failed is zeroed.
+    YCCK 4 (inverted as Adobe writes it); webp as Pillow's, and 4 channels also of an image without alpha. A slot whose record
+    failed is zeroed.
     """
 
 def load(
@@ -233,10 +236,13 @@ def encode(
     *,
     level: int = 1,
     quality: int = 90,
+    lossless: bool = False,
     threads: int = 0,
 ) -> tuple[bytes, NDArray[np.int64], list[Failure]]:
-    """Encode n images as png (level 1 … 12) or jpeg (quality 1 … 100); return the records end to end, their lengths, and failures.
+    """Encode n images; return the records end to end, their lengths, and failures.
 
-    `images` is one C-contiguous buffer of n equal images, where shapes has one row, or n buffers with n rows of shapes.
-    png takes 1 to 4 channels of 1 or 2 bytes (native order); jpeg 1 or 3 channels of 1 byte. A failed image has length -1.
+    `images` is one C-contiguous buffer of n equal images, where shapes has one row, or n buffers with n rows of shapes. png (level
+    1 … 12) takes 1 to 4 channels of 1 or 2 bytes (native order), jpeg (quality 1 … 100) 1 or 3 channels of 1 byte, webp (quality, or
+    lossless, which keeps the colours of transparent pixels too) and qoi 3 or 4 channels of 1 byte; zstd (level 1 … 19) and lz4 take any
+    bytes. A failed image has length -1.
     """

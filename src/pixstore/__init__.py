@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pixstore.convert import ConvertReport, convert
     from pixstore.dataset import Dataset
     from pixstore.errors import PixstoreError
+    from pixstore.export import ExportReport, export
     from pixstore.opening import open_dataset as open
     from pixstore.samples import Batch, Sample
     from pixstore.schema import Field, Schema
@@ -29,6 +30,7 @@ __all__ = [
     "Comparison",
     "ConvertReport",
     "Dataset",
+    "ExportReport",
     "Field",
     "Finding",
     "PixstoreError",
@@ -45,6 +47,7 @@ __all__ = [
     "compare",
     "convert",
     "errors",
+    "export",
     "open",
     "repair",
     "verify",
@@ -59,6 +62,7 @@ _HOMES = {
     "Comparison": ("pixstore.trust.compare", "Comparison"),
     "ConvertReport": ("pixstore.convert", "ConvertReport"),
     "Dataset": ("pixstore.dataset", "Dataset"),
+    "ExportReport": ("pixstore.export", "ExportReport"),
     "Field": ("pixstore.schema", "Field"),
     "Finding": ("pixstore.trust.findings", "Finding"),
     "PixstoreError": ("pixstore.errors", "PixstoreError"),
@@ -74,6 +78,7 @@ _HOMES = {
     "compare": ("pixstore.trust.compare", "compare"),
     "convert": ("pixstore.convert", "convert"),
     "errors": ("pixstore.errors", None),
+    "export": ("pixstore.export", "export"),
     "open": ("pixstore.opening", "open_dataset"),
     "repair": ("pixstore.trust.repair", "repair"),
     "verify": ("pixstore.trust.verify", "verify"),

@@ -32,13 +32,16 @@ class Address:
     def of(cls, text: str | os.PathLike[str]) -> Address:
         """Return what an address means, its path made absolute.
 
-        Raises InvalidInputError for a pattern that is none, PathNotFoundError naming the files of a pattern that are missing.
+        Raises InvalidInputError for no path or a pattern that is none, PathNotFoundError naming the files of a pattern that are missing.
         """
+        name = os.fspath(text)
+        outer, separator, inner = name.partition(INNER)
+        if not name or (separator and not outer and not os.path.lexists(name)):
+            # What an unset variable leaves would be the current folder.
+            raise InvalidInputError(f"{name!r}: names no file or folder; '.' is the current folder")
         whole = Path(text).absolute()
         if os.path.lexists(whole):
             return cls(whole)
-        name = os.fspath(text)
-        outer, separator, inner = name.partition(INNER)
         if separator:
             return cls(Path(outer).absolute(), inner)
         return _set_of_files(name) if RANGE.search(name) else cls(whole)

@@ -26,7 +26,10 @@ from pixstore.lock import NAME as LOCK
 from pixstore.manifest import NAME as MANIFEST
 
 SHARDS, VERSIONS, SPLITS = "shards", "versions", "splits"
-EXTENSIONS = frozenset((".arrow", ".keys", ".partial", ".bin", ".files", ".lmdb", ".h5"))
+EXTENSIONS = frozenset((
+    *(".arrow", ".keys", ".partial", ".bin", ".files", ".lmdb", ".h5"),
+    *(".tar", ".feather", ".parquet", ".zarr", ".tiledb", ".leveldb", ".rocksdb", ".sqlite"),
+))  # fmt: skip
 """Of what stands in `shards`; engines of plugins have others."""
 SHARD_ID = 16
 LISTS = frozenset(("bad.csv", "duplicates.csv", "lost.csv"))

@@ -18,11 +18,11 @@ from pixstore.disk import remove, sync_file, sync_folder, translated
 from pixstore.engine import Engine, FieldRecords, RecordBatch, ShardWriter
 from pixstore.incoming import one_format
 from pixstore.keys import are_counted, write_keys
-from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
+from pixstore.manifest import ShardEntry, ShardFile
 from pixstore.record_table import FOLDER
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Format, Schema
-from pixstore.shard import RecordColumns, digested, write_table
+from pixstore.shard import RecordColumns, digested, folder_files, write_table
 from pixstore.store import shard_schema
 
 MOST_SHARD_ROWS = 1 << 21
@@ -117,7 +117,7 @@ class ShardBuilder:
             fields = {name: rows.columns(None if located is None else located[name]) for name, rows in self._fields.items()}
             table = write_table(self._partial / f"{self.id}.arrow", columns, fields)
             index = _key_file(self._partial / f"{self.id}.keys", keys)
-            entry = ShardEntry(self.id, self._engine.name, self.rows, table, index, pixel_file(self._pixels), self._uniform())
+            entry = ShardEntry(self.id, self._engine.name, self.rows, table, index, self._pixel_file(), self._uniform())
             publish(self._store, self._partial, durable=self._durable)
         return entry
 
@@ -126,6 +126,11 @@ class ShardBuilder:
         # What cannot be removed is left to gc: it must not hide the error that brought us here.
         with suppress(OSError):
             remove(self._partial)
+
+    def _pixel_file(self) -> ShardFile:
+        if self._pixels.is_dir():
+            return ShardFile(self._pixels.name, None, files=() if self._engine.file_per_record else folder_files(self._pixels))
+        return digested(self._pixels)
 
     def _uniform(self) -> dict[str, Format]:
         return {
@@ -194,14 +199,6 @@ class ShardRoller:
             self._builder = ShardBuilder(self._store, self._engine, schema, uniform, durable=self._durable, max_bytes=most)
         self._builder.schema = schema
         return self._builder
-
-
-def pixel_file(path: Path) -> ShardFile:
-    """Return the size of a shard's pixels and the digests of their tiles; a folder has neither."""
-    if path.is_dir():
-        return ShardFile(path.name, None)
-    tiles = codec.hash_file_tiles(path, TILE_BYTES)
-    return ShardFile(path.name, path.stat().st_size, tuple(int(each) for each in tiles))
 
 
 def bytes_held(keys: pa.Array, columns: Mapping[str, pa.Array], fields: Mapping[str, FieldRecords]) -> int:

@@ -71,10 +71,13 @@ def cached(path: str | os.PathLike[str], build: Callable[[], Built], rebuild: bo
 
     build: returns arrays by name, or yields (name, array) so that no more than one needs to be in memory. Any shape, any dtype but
     object; bfloat16 where ml_dtypes is installed. Of several processes one builds, the others wait and read. After an error or a kill
-    during the build nothing has changed. Names are letters, digits and _ . -, as for columns.
+    during the build nothing has changed. A `build` that does other things than before is not noticed: pass `rebuild`. Names are
+    letters, digits and _ . -, as for columns.
 
     Raises InvalidInputError for a name or dtype that cannot be kept, NotAStoreError where something else lies at `path`.
     """
+    if not callable(build):
+        raise InvalidInputError(f"build is a {type(build).__name__}; hand in a function that returns the arrays by name")
     place = Path(path).absolute()
     if not rebuild and (place / INDEX).exists():
         return Cached(place)
@@ -108,12 +111,21 @@ def _refuse_foreign(place: Path) -> None:
         raise NotAStoreError(f"{place}: holds {foreign[0]!r}, so it is no cache; choose another place")
 
 
+def _named(made: Built) -> Iterator[tuple[str, ArrayLike]]:
+    """Yield names and arrays. Raises InvalidInputError where something else was built."""
+    if isinstance(made, np.ndarray) or not isinstance(made, Iterable):
+        raise InvalidInputError(f"build returned a {type(made).__name__}; return arrays by name: {{'features': …}}")
+    for each in made.items() if isinstance(made, Mapping) else made:
+        if not isinstance(each, tuple) or len(each) != 2:
+            raise InvalidInputError(f"build gave a {type(each).__name__} where (name, array) is expected; return arrays by name")
+        yield each
+
+
 def _build(place: Path, build: Callable[[], Built]) -> None:
     identity = secrets.token_hex(8)
     index: dict[str, Any] = {}
     try:
-        made = build()
-        for name, array in made.items() if isinstance(made, Mapping) else made:
+        for name, array in _named(build()):
             if not isinstance(name, str) or not NAME.match(name):
                 raise InvalidInputError(f"array name {name!r}: begin with a letter, go on with letters, digits, _ . -")
             if name in index:
@@ -183,7 +195,7 @@ def _mapped(place: Path, name: str, facts: Any) -> NDArray[Any]:
         needed = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or not OURS.match(file) or "/" in file or min(shape, default=0) < 0 or size < needed:
             raise ValueError(f"{file!r} of {dtype} and shape {shape}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptStoreError(f"{place / INDEX}: what it says of {name!r} is damaged ({error}); build it again") from error
     order: Literal["C", "F"] = "F" if facts.get("fortran") else "C"
     try:

@@ -8,24 +8,30 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pixstore import registry
 from pixstore.codec import usable_cpus
 from pixstore.dataset import Dataset
 from pixstore.disk import bytes_of
+from pixstore.encoding import KINDS
 from pixstore.errors import BadRow, DestinationExistsError, InvalidInputError, StoreFullError
 from pixstore.estimate.trial import Estimate, estimate
 from pixstore.executors.dispatch import check_place
+from pixstore.field_sizes import differing_sizes
 from pixstore.incoming import Encoding
 from pixstore.jobs import limits
 from pixstore.jobs.coordinate import Outcome, Terms, run_job, unfinished_at
 from pixstore.jobs.job import Check, Job, OnBad
 from pixstore.jobs.lists import Duplicate
 from pixstore.jobs.plan import Plan, make_plan, next_key
+from pixstore.loader.recipe import is_mask
 from pixstore.manifest import Durability
+from pixstore.naming import SourceLike, Unmatched, absolute, files_named, source_words
 from pixstore.opening import open_dataset
-from pixstore.schema import Field, Schema
+from pixstore.schema import ARRAY_CODECS, ChannelOrder, Field, Schema
 from pixstore.source import Skipped
 from pixstore.writer import DEFAULT_ENGINE, DEFAULT_SHARD_BYTES
 
@@ -99,20 +105,46 @@ class _Options:
             "check": self.check, "dedup": self.dedup, "durability": self.durability, "shard_bytes": self.shard_bytes,
         }  # fmt: skip
 
+    def _refuse_lossy_masks(self, schema: Schema) -> None:
+        """Raise InvalidInputError where a mask would be stored with other numbers, which are other classes."""
+        codec = self.encoding.codec
+        masks = [each.name for each in schema.fields if is_mask(each.name)]
+        if masks and codec in KINDS and not KINDS[codec].is_lossless:
+            raise InvalidInputError(
+                f"codec {codec!r} would change the classes in the field {masks[0]!r}: use keep or png for both, or write the samples with"
+                f" pixstore.Writer(codec={{'image': {codec!r}}})"
+            )
+
     def job(self, dataset: Dataset, destination: Path) -> Job:
         schema = dataset.schema
-        fields = tuple(Field(each.name, self.encoding.codec) for each in schema.fields)
+        stacks = [each.name for each in schema.fields if each.is_stack]
+        if stacks and self.encoding.codec not in ("keep", *ARRAY_CODECS):
+            raise InvalidInputError(
+                f"codec {self.encoding.codec!r} is for images, and the field {stacks[0]!r} holds many masks N·H·W for each sample:"
+                " use keep, raw, zstd or lz4"
+            )
+        self._refuse_lossy_masks(schema)
+        fields = tuple(Field(each.name, self.encoding.codec, is_stack=each.is_stack) for each in schema.fields)
         stored = Schema(fields, schema.columns, schema.classes, schema.attributes)
         # Types that cannot be stored are refused now, not when hours of work are committed.
         stored.to_json()
         batch = max(1, min(MOST_BATCH_BYTES, self.shard_bytes, self.memory // (COPIES * self.workers)))
         return Job(
-            dataset, destination, self.engine, stored, self.encoding, self.durability, self.shard_bytes, self.check, self.on_bad, batch
+            dataset.unpinned(),
+            destination,
+            self.engine,
+            stored,
+            self.encoding,
+            self.durability,
+            self.shard_bytes,
+            self.check,
+            self.on_bad,
+            batch,
         )
 
 
 def convert(
-    source: str | Path | Dataset,
+    source: SourceLike | Dataset,
     destination: str | Path,
     *,
     engine: str | None = None,
@@ -123,6 +155,8 @@ def convert(
     quality: int | None = None,
     threads: int | None = None,
     label_from: str | None = None,
+    channel_order: ChannelOrder | None = None,
+    unmatched: Unmatched = "refuse",
     split: str | Path | None = None,
     part: str | None = None,
     on: str = "threads",
@@ -143,6 +177,7 @@ def convert(
     What is finished is committed as it goes. Where an unfinished conversion of the same source with the same options is at the
     destination, it goes on: run the same again after an interrupt, a kill or a full disk. resume: refuse to begin a new one.
 
+    source, label_from, channel_order and unmatched are those of `pixstore.open`: `{"image": "photos/", "mask": "masks/"}` are one store.
     codec="keep" copies encoded images byte for byte (arrays become raw); another codec decodes and encodes again. order: "source", "key",
     the name of a column, or "shuffle:SEED". split and part: only the samples of one part of a saved split (its name, or a file).
 
@@ -169,17 +204,25 @@ def convert(
     crew = all_threads if workers is None else workers
     encoding = Encoding(codec, level, quality, max(1, all_threads // max(crew, 1)))
     options = _Options(engine or DEFAULT_ENGINE, encoding, durability, shard_bytes, order, check, on_bad, dedup, memory, crew)
-    place, origin = Path(destination), None if isinstance(source, Dataset) else Path(source)
+    place, named = Path(destination), None if isinstance(source, Dataset) else source
+    origins = {} if named is None else files_named(named)
     unfinished = unfinished_at(place, resume=resume)
-    dataset = source if isinstance(source, Dataset) else open_dataset(source, label_from=label_from, threads=threads, progress=progress)
-    if origin is not None:
-        _refuse_inside(origin, place)
-    report = _begun(dataset, origin, place, options, _reason(engine))
+    dataset = (
+        source
+        if isinstance(source, Dataset)
+        else open_dataset(
+            source, label_from=label_from, channel_order=channel_order, unmatched=unmatched, threads=threads, progress=progress
+        )
+    )
+    for path in chain.from_iterable(origins.values()):
+        _refuse_inside(path, place)
+    report = _begun(dataset, named, place, options, _reason(engine))
     if split is not None or part is not None:
-        dataset = _part_of(dataset, split, part)
+        dataset = part_of(dataset, split, part)
     if not len(dataset):
         raise InvalidInputError(f"{report.source}: holds no images{_skipped_words(report.skipped)}")
-    plan = make_plan(dataset, order, origin=origin, threads=threads, progress=progress)
+    report.notes += differing_sizes(dataset)
+    plan = make_plan(dataset, order, origins=origins, threads=threads, progress=progress)
     job = options.job(dataset, place)
     if dry_run or (with_estimate and unfinished is None):
         asked_at = time.perf_counter()
@@ -190,7 +233,8 @@ def convert(
         if unfinished is None:
             _warn_if_full(place, plan, report.estimate)
         terms = Terms(on, crew, limits.most_bad(bad_limit, len(plan)), dedup, resume, next_key(dataset), progress, workers is None)
-        facts = {**_source_as_named(origin, label_from, split, part), **options.facts(), **plan.facts}
+        opened_with = {"label_from": label_from, "channel_order": channel_order, "unmatched": unmatched if unmatched == "skip" else None}
+        facts = {**_source_as_named(named, split, part), **opened_with, **options.facts(), **plan.facts}
         _note(report, run_job(job, plan, facts, terms))
     report.seconds = time.perf_counter() - began
     return report
@@ -208,18 +252,17 @@ def _expected(job: Job, plan: Plan, on: str, crew: int, spent: float, *, is_all:
         return None
 
 
-def _begun(dataset: Dataset, origin: Path | None, place: Path, options: _Options, reason: str) -> ConvertReport:
-    report = ConvertReport("a dataset" if origin is None else str(origin), str(place), options.engine, reason, options.encoding.codec)
+def _begun(dataset: Dataset, named: SourceLike | None, place: Path, options: _Options, reason: str) -> ConvertReport:
+    words = "a dataset" if named is None else source_words(named)
+    report = ConvertReport(words, str(place), options.engine, reason, options.encoding.codec)
     report.skipped, report.notes = list(dataset.report.skipped), list(dataset.report.notes)
     return report
 
 
-def _source_as_named(
-    origin: Path | None, label_from: str | None, split: str | Path | None, part: str | None
-) -> dict[str, str | int | bool | None]:
+def _source_as_named(named: SourceLike | None, split: str | Path | None, part: str | None) -> dict[str, Any]:
     """Return how the source was named: an unfinished conversion goes on with the same one only."""
-    named = None if origin is None else os.path.abspath(origin)
-    return {"source": named, "label_from": label_from, "split": None if split is None else str(split), "part": part}
+    where: Any = None if named is None else absolute(named)
+    return {"source": where, "split": None if split is None else str(split), "part": part}
 
 
 def _note(report: ConvertReport, outcome: Outcome) -> None:
@@ -238,7 +281,8 @@ def _warn_if_full(place: Path, plan: Plan, expected: Estimate | None) -> None:
         warnings.warn(f"{place}: about {needed:,} bytes are needed, {free:,} are free; free some space while it runs", stacklevel=3)
 
 
-def _part_of(dataset: Dataset, split: str | Path | None, part: str | None) -> Dataset:
+def part_of(dataset: Dataset, split: str | Path | None, part: str | None) -> Dataset:
+    """Return the samples of one part of a saved split. Raises InvalidInputError naming the parts there are."""
     if split is None:
         raise InvalidInputError(f"part {part!r} of no split; name the split too")
     parts = dataset.split(name=split)

@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pixstore import codec, manifest, preview
 from pixstore.columns import python_values
-from pixstore.disk import is_network
 from pixstore.errors import InvalidInputError, KeyNotFoundError, RowNotFoundError, SchemaError
+from pixstore.joined import Joined
 from pixstore.loader.loader import Loader
 from pixstore.loader.options import WINDOW_ROWS, Color, LoaderOptions, OnError, Orientation, Shuffle
-from pixstore.memory_limit import memory_limit
+from pixstore.lookup import KeyLookup
 from pixstore.nearest import said
+from pixstore.reading import Io, chosen_io, decoded, located
+from pixstore.reopening import unpinned
 from pixstore.rows import Indices, Records, Rows
 from pixstore.samples import IMAGE, Batch, Sample
 from pixstore.schema import KEY, Format, Schema
@@ -33,9 +35,6 @@ from pixstore.splits.plan import Plan, Size, fold_names
 from pixstore.splits.saved import facts_of, find_saved, names_in_store, save
 from pixstore.store import StoreRows
 
-Io: TypeAlias = Literal["auto", "map", "pread"]
-MAPPED_PART = 0.5
-"""Of the memory there is: stores with more pixels than that are read, not mapped."""
 Selector: TypeAlias = slice | Sequence[int] | Sequence[str] | NDArray[Any]
 ITERATED_AT_ONCE = 64
 
@@ -93,17 +92,17 @@ class Dataset:
         """What this was opened from, in words."""
         if isinstance(self._rows, StoreRows):
             return f"pixstore store, version {self._rows.manifest.version}"
-        return self._rows.name if isinstance(self._rows, Source) else type(self._rows).__name__
+        return self._rows.name if isinstance(self._rows, Source | Joined) else type(self._rows).__name__
 
     @property
     def is_checked(self) -> bool:
         """Whether every record read is compared with a checksum made when it was written."""
-        return isinstance(self._rows, StoreRows)
+        return isinstance(self._rows, StoreRows) or (isinstance(self._rows, Joined) and self._rows.is_checked)
 
     @property
     def report(self) -> SourceReport:
         """What opening found besides the samples: files left out and why, notes."""
-        return self._rows.report if isinstance(self._rows, Source) else SourceReport()
+        return self._rows.report if isinstance(self._rows, Source | Joined) else SourceReport()
 
     @property
     def store_manifest(self) -> manifest.Manifest | None:
@@ -182,18 +181,18 @@ class Dataset:
 
     def encoded_many(self, rows: Selector, *, field: str = IMAGE, threads: int | None = None) -> list[bytes]:
         """Return the stored bytes of many records, in the order asked."""
-        return codec.fetch(self._located(field, self._chosen(rows)), threads=threads or self._threads, io=self._io_used)
+        return codec.fetch(located(self._rows, field, self._chosen(rows)), threads=threads or self._threads, io=self._io_used)
 
     def formats(self, rows: Selector, *, field: str = IMAGE) -> list[Format]:
         """Return codec, shape and dtype of each record; where nothing states them, headers are read."""
-        records = self._located(field, self._chosen(rows))
+        records = located(self._rows, field, self._chosen(rows))
         if any(not each.is_known for each in records.formats):
             records = codec.probe(records)
         return [records.formats[place] for place in records.format.tolist()]
 
     def located(self, field: str, rows: Selector) -> Records:
         """Return where these rows' records lie, or their bytes where only the format's own library finds them."""
-        return self._located(field, self._chosen(rows))
+        return located(self._rows, field, self._chosen(rows))
 
     def extents(self, field: str, rows: Selector) -> Records | None:
         """Return where these rows' records lie, None where only the format's own library finds them; nothing is read."""
@@ -201,7 +200,7 @@ class Dataset:
 
     def absent(self, field: str, rows: Selector) -> Indices:
         """Return the places in `rows` of the samples that have no record in this field."""
-        return self._absent(field, self._chosen(rows))
+        return self._rows.absent(field, self._chosen(rows))
 
     def select(self, rows: Selector) -> Dataset:
         """Return the dataset of these rows, in the order given; nothing is copied."""
@@ -306,7 +305,8 @@ class Dataset:
         threads, workers and ranks change nothing; Python callables of a batch come last.
         color: "rgb" repeats grey and lays alpha over white (counted in `loader.counts`), "gray", "rgba", or "keep", which refuses a mix.
         orientation: "apply" turns images as their EXIF data say. masks: the fields that hold labels instead of colours, resized by nearest
-        and never coloured; by default those with "mask" in their name. fields, columns: which to read, all by default.
+        and never coloured; by default those called "…mask…", "seg", "segmentation", "msk" or "trimap". fields, columns: which to read, all
+        by default.
         rank, world_size: each row comes once over all ranks, and each rank gets as many batches; a rest is spread evenly. drop_last leaves
         out a step that is not full; pad fills it with the epoch's first rows. weights, balance: rows are drawn with replacement, by
         these weights or so that each value of a column comes as often. bucket="size": images of like size come together.
@@ -322,6 +322,11 @@ class Dataset:
 
     def _make_loader(self, options: LoaderOptions) -> Loader:
         return Loader(self._rows, options, remake=self._make_loader, selection=self._selection, io=self._io_used)
+
+    def unpinned(self) -> Dataset:
+        """Return the same dataset, whose copies elsewhere open what lies there then: for work that compares keys itself."""
+        again = unpinned(self._reopen)
+        return Dataset(self._rows, again, io=self._io, threads=self._threads, selection=self._selection, choices=self._choices)
 
     def close(self) -> None:
         """Release the files; reading again opens them."""
@@ -376,19 +381,7 @@ class Dataset:
 
     @cached_property
     def _io_used(self) -> Literal["map", "pread"]:
-        if self._io != "auto":
-            return self._io
-        if not isinstance(self._rows, StoreRows):
-            return "map"
-        # A fault on a mapped page reads all that the device reads ahead around it, again and again where memory does not hold it.
-        is_larger = self._rows.pixel_bytes > MAPPED_PART * memory_limit()
-        return "pread" if is_larger or is_network(self._rows.path) else "map"
-
-    def _absent(self, field: str, chosen: Indices) -> Indices:
-        return self._rows.absent(field, chosen)
-
-    def _located(self, field: str, chosen: Indices) -> Records:
-        return self._rows.locate(field, chosen) or self._rows.read(field, chosen)
+        return chosen_io(self._rows, self._io)
 
     def _columns(self, names: Sequence[str] | None) -> pa.Table:
         table = self._rows.table
@@ -399,17 +392,7 @@ class Dataset:
         return table.select(asked)
 
     def _decoded(self, field: str, chosen: Indices, threads: int | None, verify: bool) -> NDArray[Any] | list[Any]:
-        """Return the arrays of these rows; a list with None in the places of samples that were written without this field."""
-        absent = self._absent(field, chosen)
-        if not len(absent):
-            return codec.decode(self._located(field, chosen), threads=threads, verify=verify, io=self._io_used)
-        arrays: list[Any] = [None] * len(chosen)
-        present = np.setdiff1d(np.arange(len(chosen)), absent)
-        if len(present):
-            decoded = codec.decode(self._located(field, chosen[present]), threads=threads, verify=verify, io=self._io_used)
-            for place, array in zip(present.tolist(), decoded, strict=True):
-                arrays[place] = array
-        return arrays
+        return decoded(self._rows, field, chosen, threads=threads, verify=verify, io=self._io_used)
 
     def _sample(self, row: int) -> Sample:
         chosen = np.array([row if self._selection is None else self._selection[row]])
@@ -426,33 +409,14 @@ class Dataset:
         return dict(zip(self._rows.table.column_names, self._rows.table.columns, strict=True))
 
     def _find(self, key: str) -> int:
-        return int(self._find_many([key])[0])
-
-    def _find_many(self, keys: Sequence[str]) -> Indices:
-        """Return the row of each key, -1 where there is none."""
-        if isinstance(self._rows, StoreRows):
-            rows = self._rows.find(keys)
-        else:
-            rows = np.array([self._places.get(key, -1) for key in keys], np.int64)
-        if self._selection is None:
-            return rows
-        order = self._selection_order
-        if not len(order):
-            return np.full(len(keys), -1, np.int64)
-        places = np.minimum(np.searchsorted(self._selection, rows, sorter=order), len(order) - 1)
-        found = order[places]
-        return np.where(self._selection[found] == rows, found, -1)
+        return int(self._lookup.find([key])[0])
 
     @cached_property
-    def _selection_order(self) -> Indices:
-        return np.argsort(np.empty(0) if self._selection is None else self._selection, kind="stable")
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {key: row for row, key in enumerate(self._rows.table[KEY].to_pylist())}
+    def _lookup(self) -> KeyLookup:
+        return KeyLookup(self._rows, self._selection)
 
     def _rows_of(self, keys: Sequence[str]) -> Indices:
-        rows = self._find_many(keys)
+        rows = self._lookup.find(keys)
         if (rows < 0).any():
             # Raises, and names the nearest key.
             self.row_of(keys[int(np.argmin(rows))])

@@ -123,6 +123,8 @@ class Engine(ABC):
     """As in `Writer(engine=name)`."""
     extension: str
     """Suffix of the shard's file or folder, with the dot."""
+    file_per_record: bool = False
+    """Whether each record is a file of its own: then the records' checksums prove a shard's files, else digests of all of them do."""
 
     @abstractmethod
     def create(self, path: Path, schema: Schema, *, durable: bool, max_bytes: int) -> ShardWriter:

@@ -1,4 +1,4 @@
-"""What bytes are that are neither PNG nor JPEG: an image that Pillow decodes, or a reason why not."""
+"""What bytes are that the core does not know: an image that Pillow decodes, or a reason why not. Pillow also encodes AVIF."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from PIL import Image, ImageFile
 from pixstore.headers import ORIENTATION_TAG, RecordFailedError
 from pixstore.schema import Format
 
-ALLOWED = ("BMP", "GIF", "PPM", "TIFF", "WEBP")
+ALLOWED = ("AVIF", "BMP", "GIF", "PPM", "TIFF")
 """The only formats that Pillow is asked to decode; all others are attack surface."""
-HAVE_ORIENTATION = ("webp",)
+HAVE_ORIENTATION = ("avif",)
 MAX_PIXELS = 178_956_970
 IMAGE_MAGIC = (b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+AVIF_MAGIC = (b"ftypavif", b"ftypavis")
 HEAD_BYTES = 512
 TIFF_BITS_PER_SAMPLE = 258
 
@@ -54,7 +55,10 @@ def describe(data: bytes) -> Format:
 
 
 def decode(data: bytes, codec: str, *, cmyk_as_rgb: bool = False) -> NDArray[Any]:
-    """Return the pixels, H·W or H·W·C, of an image in the format that `codec` names. Raises RecordFailedError."""
+    """Return the pixels, H·W or H·W·C, of an image in the format that `codec` names. Raises RecordFailedError.
+
+    An AVIF does not keep alpha that is all opaque; its pixels then have 3 channels.
+    """
     if codec.upper() not in ALLOWED:
         raise RecordFailedError("unsupported", f"codec {codec!r} is not known")
     return _load(data, (codec.upper(),), _colours if cmyk_as_rgb else _pixels)[0]
@@ -63,7 +67,7 @@ def decode(data: bytes, codec: str, *, cmyk_as_rgb: bool = False) -> NDArray[Any
 def orientation(data: bytes, codec: str) -> int:
     """Return the EXIF orientation that the decoded pixels still have, 1 to 8; 1 where none is stated or the image is damaged.
 
-    Pillow turns a TIFF upright when it decodes it, and reads EXIF data from no other of these formats but WebP.
+    Pillow turns a TIFF upright when it decodes it; of an AVIF it says as EXIF what the file says by itself; the others have none.
     """
     if codec not in HAVE_ORIENTATION:
         return 1
@@ -78,7 +82,7 @@ def _refuse_other_bytes(data: bytes) -> None:
     head = data[:HEAD_BYTES]
     if not head:
         raise RecordFailedError("corrupt", "is empty (0 bytes)")
-    if head.startswith(IMAGE_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[:1] == b"P" and head[1:2] in b"123456"):
+    if head.startswith(IMAGE_MAGIC) or head[4:12] in AVIF_MAGIC or (head[:1] == b"P" and head[1:2] in b"123456"):
         return
     for magic, kind, reason in NOT_IMAGES:
         if head.startswith(magic):
@@ -86,7 +90,7 @@ def _refuse_other_bytes(data: bytes) -> None:
     if head[128:132] == b"DICM":
         raise RecordFailedError("unsupported", "DICOM is not decoded: export it as PNG or TIFF")
     if head[4:8] == b"ftyp":
-        raise RecordFailedError("unsupported", "HEIC, AVIF or video is not decoded: convert it to PNG or JPEG")
+        raise RecordFailedError("unsupported", "HEIC or video is not decoded: convert it to PNG, JPEG or AVIF")
     _refuse_text(head)
 
 
@@ -109,6 +113,8 @@ def _load(data: bytes, allowed: tuple[str, ...], look: Callable[[Image.Image], T
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RecordFailedError("unsupported", "not read while PIL.ImageFile.LOAD_TRUNCATED_IMAGES hides damage: set it to False")
+    if data[4:12] in AVIF_MAGIC and _is_deep_avif(data):
+        raise RecordFailedError("unsupported", "AVIF of more than 8 bits per sample: save it as 16-bit PNG")
     try:
         with _pillow_lock, warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -132,6 +138,15 @@ def _check(image: Image.Image) -> None:
         raise RecordFailedError("unsupported", f"{image.format} of several frames: only single images are stored")
     if image.mode in ("RGB", "RGBA", "CMYK", "LA") and _bits_per_sample(image) > 8:
         raise RecordFailedError("unsupported", f"{image.format} of 16 bits and several channels: save it as 16-bit PNG")
+
+
+def _is_deep_avif(data: bytes) -> bool:
+    """Return whether an AVIF says that its samples have 10 or 12 bits, of which Pillow keeps 8.
+
+    A flag in the box av1C says so; see AV1 Codec ISO Media File Format Binding, 2.3.
+    """
+    at = data.find(b"av1C")
+    return at >= 0 and bool(data[at + 6 : at + 7] and data[at + 6] & 0x40)
 
 
 def _bits_per_sample(image: Image.Image) -> int:
@@ -160,3 +175,10 @@ def _pixels(image: Image.Image) -> NDArray[Any]:
         raise RecordFailedError("unsupported", f"{image.format} of mode {image.mode}: convert it to RGB")
     pixels = np.asarray(image)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def encode_avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Return an image, H·W·3 or H·W·4, as AVIF."""
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, "AVIF", quality=quality, max_threads=1)
+    return target.getvalue()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-RAW, RAW_PLANAR, PNG, JPEG, RAW_BGR, RAW_PLANAR_BGR, OTHER = 0, 1, 2, 3, 4, 5, 255
+RAW, RAW_PLANAR, PNG, JPEG, RAW_BGR, RAW_PLANAR_BGR, ZSTD, LZ4, QOI, WEBP, OTHER = *range(10), 255
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_DEFLATED = 1032
 """Deflate shrinks nothing by more than this factor."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixstore import codec
+from pixstore.encoding import CODECS, check_options, record_codec
 from pixstore.engine import FieldRecords
 from pixstore.errors import InvalidInputError, PathNotFoundError
 from pixstore.rows import Buffer, Records, Slices
@@ -22,6 +23,8 @@ ImageLike: TypeAlias = NDArray[Any] | Image.Image | str | Path | bytes | bytearr
 Incoming: TypeAlias = NDArray[Any] | bytes | None
 
 ABSENT = Format(None, None, None)
+WRITABLE = ("keep", *CODECS)
+"""What `codec=` takes."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,9 @@ class Encoding:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.codec not in {"keep", "raw", "png", "jpeg"}:
-            raise InvalidInputError(f"codec {self.codec!r} cannot be written; use 'keep', 'raw', 'png' or 'jpeg'")
-        if self.level is not None and not 1 <= self.level <= 12:
-            raise InvalidInputError(f"level {self.level} is outside 1 … 12")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise InvalidInputError(f"quality {self.quality} is outside 1 … 100")
+        if self.codec not in WRITABLE:
+            raise InvalidInputError(f"codec {self.codec!r} cannot be written; use one of {', '.join(WRITABLE)}")
+        check_options("raw" if self.codec == "keep" else self.codec, self.level, self.quality)
 
 
 def is_image(value: Any) -> bool:
@@ -139,7 +139,7 @@ def keep_or_encode(buffers: Sequence[bytes], encoding: Encoding) -> FieldRecords
     records = codec.probe(as_records(buffers))
     if encoding.codec == "keep":
         return FieldRecords(joined(buffers), records.formats, records.format)
-    same = np.array([each.codec == encoding.codec for each in records.formats], bool)[records.format]
+    same = np.array([each.codec == record_codec(encoding.codec) for each in records.formats], bool)[records.format]
     kept, changed = np.flatnonzero(same), np.flatnonzero(~same)
     if not len(changed):
         return FieldRecords(joined(buffers), records.formats, records.format)

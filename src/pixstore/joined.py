@@ -7,22 +7,28 @@ comes once, where the values differ that of the later dataset is called FIELD_NA
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pixstore.errors import BadRow, LabelMismatchError, RecordError, RowNotFoundError, SchemaError
-from pixstore.rows import Indices, Records, Rows
+from pixstore import codec
+from pixstore.errors import BadRow, LabelMismatchError, PixstoreError, RecordError, RowNotFoundError, SchemaError
+from pixstore.naming import Unmatched
+from pixstore.rows import Extents, Indices, Records, Rows, Slices
 from pixstore.schema import KEY, Field, Schema
 from pixstore.source import Skipped, Source, SourceReport
+from pixstore.sources.foreign_file import read_range
 from pixstore.stems import Match, match
 from pixstore.store import StoreRows
 
-Unmatched: TypeAlias = Literal["refuse", "skip"]
-"""What becomes of samples that not every dataset has: an error that lists them, or they are left out and listed."""
+Classes: TypeAlias = tuple[str, ...] | None
 SHOWN = 3
+LOOKED_AT = 8
+HEAD_BYTES = 26
+NUMBER = r"^(?:.*/)?[0-9]{8,}$"
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Joined:
         found = match([part.rows.table[KEY] for part in parts], [f"{part.name} ({part.place})" for part in parts])
         self._judge(found, parts, unmatched)
         self._rows = {part.name: rows for part, rows in zip(parts, found.rows, strict=True)}
+        self.report.notes += [*_numbered(parts), *_looked_at(parts, found.rows)]
         merged = _Merged(parts, found.rows, self.report.notes)
         self.table = merged.table
         fields = tuple(replace(each, name=name) for name, each in self._fields.items())
@@ -88,9 +95,8 @@ class Joined:
         return found
 
     def absent(self, field: str, rows: Indices) -> Indices:
-        """Return the places in `rows` of samples that a store was written without."""
         part, name, own = self._asked(field, rows)
-        return part.rows.absent(name, own) if isinstance(part.rows, StoreRows) else np.empty(0, np.int64)
+        return part.rows.absent(name, own)
 
     def close(self) -> None:
         for part in self._parts.values():
@@ -109,6 +115,8 @@ class Joined:
         try:
             found = read()
         except RecordError as error:
+            if not error.bad_rows:
+                raise
             here = dict(zip(own.tolist(), rows.tolist(), strict=True))
             bad = [BadRow(here[each.row], self._key(here[each.row]), each.place, each.reason) for each in error.bad_rows]
             raise type(error)(f"{len(bad)} of {len(rows)} records of {field!r} cannot be read", bad) from error
@@ -127,9 +135,7 @@ class Joined:
         if not len(found.rows[0]):
             raise LabelMismatchError(f"no two samples belong together, by key or by file stem: {'; '.join(told)}; correct the names")
         if lonely and unmatched == "refuse":
-            raise LabelMismatchError(
-                f"{'; '.join(told)}; add what is missing, or leave these out with unmatched='skip' (--unmatched skip)"
-            )
+            raise LabelMismatchError(f"{'; '.join(told)}; add what is missing, or leave these out with unmatched='skip' (--unmatched skip)")
         self.report.notes += [f"left out: {each}" for each in told]
         for part, rows in lonely:
             reason = f"nothing of that name in {_others(part, parts)}"
@@ -155,6 +161,52 @@ def _layout(rows: Rows) -> str:
     return rows.name if isinstance(rows, Source) else "pixstore store"
 
 
+def _numbered(parts: Sequence[Part]) -> list[str]:
+    """Return a note where some keys are numbers that rows got when they were opened or written: these match whatever the order is."""
+    named = [part for part in parts if pc.all(pc.match_substring_regex(part.rows.table[KEY], NUMBER)).as_py()]
+    if not named:
+        return []
+    those = " and ".join(f"{part.name} ({part.place})" for part in named)
+    return [f"joined by row number, for the keys of {those} are nothing else: make sure that all are in the same order"]
+
+
+def _looked_at(parts: Sequence[Part], rows: Sequence[Indices]) -> list[str]:
+    """Return notes about the first samples: images that differ in size, and palettes, whose indices are not what is read."""
+    notes, first = [], list[list[tuple[int, ...]]]()
+    for part, own in zip(parts, rows, strict=True):
+        # What cannot be read is told, with its row, when it is asked for.
+        with suppress(PixstoreError):
+            records = part.rows.locate(part.field.name, own[:LOOKED_AT]) if not part.field.is_stack else None
+            if records is None or len(part.rows.absent(part.field.name, own[:LOOKED_AT])):
+                continue
+            if part is not parts[0] and any(_is_palette(record) for record in _heads(records)):
+                notes.append(f"{part.name}: PNGs with a palette are read as its colours, not as the indices of classes; save these as gray")
+            formats = [records.formats[each] for each in records.format.tolist()]
+            if any(not each.is_known for each in formats):
+                probed = codec.probe(records)
+                formats = [probed.formats[each] for each in probed.format.tolist()]
+            first.append([(each.shape or ())[:2] for each in formats])
+    for sizes in zip(*first, strict=True):
+        if len(set(sizes)) > 1:
+            shown = " and ".join("·".join(map(str, size)) for size in sizes)
+            return [*notes, f"among the first samples are some of {shown} (height·width): make sure that they belong together"]
+    return notes
+
+
+def _heads(records: Records) -> list[bytes]:
+    """Return the first bytes of each record."""
+    place = records.place
+    if isinstance(place, Extents):
+        files, offsets = place.file.tolist(), place.offset.tolist()
+        return [read_range(place.paths[file], offset, HEAD_BYTES) for file, offset in zip(files, offsets, strict=True)]
+    return [bytes((each or b"")[:HEAD_BYTES]) for each in (place.views() if isinstance(place, Slices) else place)]
+
+
+def _is_palette(head: bytes) -> bool:
+    """Return whether a PNG's header (PNG 1.2, 11.2.2) says colour type 3."""
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[25:26] == b"\x03"
+
+
 class _Merged:
     """The key of the first dataset, and the columns, class names and attributes of all."""
 
@@ -176,7 +228,7 @@ class _Merged:
 
     def _add(self, field: str, name: str, values: pa.ChunkedArray, classes: Mapping[str, tuple[str, ...]], notes: list[str]) -> None:
         known = self._columns.get(name)
-        if known is not None and _meant(known, self.classes.get(name)) == _meant(values, classes.get(name)):
+        if known is not None and _are_alike(known, self.classes.get(name), values, classes.get(name)):
             return
         called = name
         if known is not None or name in self._fields:
@@ -188,7 +240,14 @@ class _Merged:
             self.classes[called] = classes[name]
 
 
-def _meant(values: pa.ChunkedArray, classes: tuple[str, ...] | None) -> list[Any]:
-    """Return what a column says: names of classes where its integers have names."""
-    plain = values.to_pylist()
-    return plain if classes is None else [classes[each] if each is not None and 0 <= each < len(classes) else each for each in plain]
+def _are_alike(one: pa.ChunkedArray, names: Classes, other: pa.ChunkedArray, other_names: Classes) -> bool:
+    """Return whether two columns say the same, by the names of their classes where their integers have names."""
+    if names == other_names:
+        return bool(one.equals(other))
+    return _named_values(one, names) == _named_values(other, other_names)
+
+
+def _named_values(values: pa.ChunkedArray, classes: Classes) -> list[Any]:
+    if classes is None:
+        return list(values.to_pylist())
+    return [classes[each] if each is not None and 0 <= each < len(classes) else each for each in values.to_pylist()]

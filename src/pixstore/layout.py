@@ -117,9 +117,17 @@ class Layout(ABC):
     def losses(self, dataset: Dataset) -> list[Loss]:
         """Return what would not survive, what weighs most first. Raises InvalidInputError for what cannot be written like this at all."""
 
+    def notes(self, dataset: Dataset) -> list[str]:
+        """Return what is not lost but what readers, or who opens the result again, should know of it."""
+        return []
+
     @abstractmethod
     def write(self, export: Export) -> None:
         """Write everything at `export.place`, which does not exist yet. What the user did not accept to lose does not occur."""
+
+    def reopened(self, dataset: Dataset, place: Path) -> Path:
+        """Return where within `place` the images of this dataset, once written, are opened again."""
+        return place
 
 
 def encode_png(images: Sequence[NDArray[Any]], threads: int | None = None) -> list[bytes]:

@@ -41,15 +41,26 @@ Durability: TypeAlias = Literal["power", "process"]
 
 
 @dataclass(frozen=True)
+class FolderFile:
+    """One file in a shard's folder: its path in there with `/`, its size, and one digest of it all."""
+
+    path: str
+    bytes: int
+    digest: int
+
+
+@dataclass(frozen=True)
 class ShardFile:
     """One file of a shard: its name, its size (None for a folder), and digests of its tiles (of TILE_BYTES each).
 
-    Those of tables and key indices are checked at open, those of pixel files by `verify` alone. Folders have none.
+    Those of tables and key indices are checked at open, those of pixel files by `verify` alone. A folder has none, but the files in it
+    have; not where each record is a file of its own, with a checksum in the table.
     """
 
     name: str
     bytes: int | None
     digests: tuple[int, ...] | None = None
+    files: tuple[FolderFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -361,7 +372,8 @@ def _shard_from_json(value: Mapping[str, Any]) -> ShardEntry:
 
 def _file_to_json(file: ShardFile) -> dict[str, Any]:
     digests = None if file.digests is None else [f"{each:016x}" for each in file.digests]
-    return {"name": file.name, "bytes": file.bytes, "digests": digests}
+    files = [[each.path, each.bytes, f"{each.digest:016x}"] for each in file.files]
+    return {"name": file.name, "bytes": file.bytes, "digests": digests, **({"files": files} if files else {})}
 
 
 def _file_from_json(value: Mapping[str, Any]) -> ShardFile:
@@ -371,7 +383,16 @@ def _file_from_json(value: Mapping[str, Any]) -> ShardFile:
     # Where one is left out, nothing would prove the bytes it stands for.
     if digests is not None and (size is None or len(digests) != -(-size // TILE_BYTES)):
         raise ValueError(f"{name}: {len(digests)} digests of {size} bytes")
-    return ShardFile(name, size, digests)
+    files = tuple(FolderFile(_checked_path(path), _count(held), _digest(digest)) for path, held, digest in value.get("files", ()))
+    if files and size is not None:
+        raise ValueError(f"{name}: a file with {len(files)} files in it")
+    return ShardFile(name, size, digests, files)
+
+
+def _checked_path(path: Any) -> str:
+    if not isinstance(path, str):
+        raise ValueError(f"file name {path!r}")
+    return "/".join(map(_checked_name, path.split("/")))
 
 
 def _digest(text: Any) -> int:

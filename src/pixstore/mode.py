@@ -122,5 +122,5 @@ def stated_schema(schema: Schema, shards: Sequence[ShardEntry]) -> Schema:
         formats = [shard.formats.get(each.name, ABSENT) for shard in shards]
         layouts = {(one.shape, one.dtype) for one in formats}
         shape, dtype = layouts.pop() if len(layouts) == 1 else (None, None)
-        schema = schema.with_field(Field(each.name, each.codec, shape, dtype))
+        schema = schema.with_field(replace(each, shape=shape, dtype=dtype))
     return schema

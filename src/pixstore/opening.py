@@ -1,68 +1,46 @@
-"""`pixstore.open`: a dataset from a path, and how to open it again elsewhere."""
+"""`pixstore.open`: a dataset from a path, or one from several."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pixstore import codec, manifest, registry
+from pixstore import manifest, registry
 from pixstore.address import Address
 from pixstore.belongings import SHARDS
-from pixstore.dataset import Dataset, Io
+from pixstore.dataset import Dataset
 from pixstore.errors import CorruptStoreError, InvalidInputError
+from pixstore.joined import Joined, Part
 from pixstore.mode import kept_numbers
+from pixstore.naming import Place, SourceLike, Unmatched
+from pixstore.reading import Io
+from pixstore.reopening import OpenJoined, OpenStore, open_source
 from pixstore.rows import Rows
 from pixstore.schema import ChannelOrder
 from pixstore.source import SourceOptions
 from pixstore.store import StoreRows
 
 
-class _OpenStore:
-    """How to open one version of a store again."""
-
-    def __init__(self, path: Path, made: manifest.Manifest) -> None:
-        self.path = path
-        self.version = made.version
-        self.rows = _digest_of_rows(made)
-
-    def __call__(self) -> Rows:
-        """Return the same rows. Raises InvalidInputError where the version has others now: that of a conversion grows until it is done."""
-        opened = StoreRows(self.path, self.version)
-        if _digest_of_rows(opened.manifest) != self.rows:
-            raise InvalidInputError(f"{self.path}: version {self.version} has other rows than when it was opened; open it anew")
-        return opened
-
-
-def _digest_of_rows(made: manifest.Manifest) -> int:
-    """Return what tells versions of other rows apart; a shard's id is never given twice."""
-    return codec.hash_bytes("".join(f"{shard.id} {shard.deleted} " for shard in made.shards).encode())
-
-
-class _OpenSource:
-    """How to open a source again."""
-
-    def __init__(self, path: Path, options: SourceOptions) -> None:
-        self.path = path
-        self.options = options
-
-    def __call__(self) -> Rows:
-        return registry.open_source(self.path, self.options)
-
-
 def open_dataset(
-    path: str | os.PathLike[str],
+    path: SourceLike,
     *,
     version: int | str | None = None,
     label_from: str | None = None,
     channel_order: ChannelOrder | None = None,
+    unmatched: Unmatched = "refuse",
     io: Io = "auto",
     threads: int | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Dataset:
-    """Open a store, or somebody else's data where it lies: a folder of images, CIFAR batches (folder or archive), LMDB, HDF5.
+    """Open a store, or somebody else's data where it lies: a folder of images, CIFAR batches (folder or archive), LMDB, HDF5 …
+
+    path: also a place within a file (`file.h5::/group/images`), a set of files (`train-{000..011}.tar`), or several datasets, each of
+    which gives one field: `{"image": "photos/", "mask": "masks/"}`. These are joined by key or, where that does not match, by file stem;
+    keys, order and labels are those of the first. unmatched: "refuse" (samples that one of them does not have are listed in an error) or
+    "skip" (they are left out, and listed in `report`).
 
     version: an older version of a store, by number or tag. It stays readable, whoever writes, for as long as it is kept: the last ten and
     the tagged ones are, until `gc` is asked to forget more. label_from: "folder", a regular expression with one group, or a CSV file, for
@@ -71,26 +49,78 @@ def open_dataset(
     the memory there is. progress: called as `progress(files, 0, 0)` now and then while a folder is listed; the listing of a large one is
     kept for the next time.
 
-    Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like.
+    Raises PathNotFoundError where nothing is there (nothing is ever created), NotAStoreError saying what the path looks like,
+    LabelMismatchError where samples of several datasets do not belong together one to one.
     """
-    address = Address.of(path)
-    place = address.path
     if io not in ("auto", "map", "pread"):
         raise InvalidInputError(f"io {io!r} is none of 'auto', 'map', 'pread'")
+    if unmatched not in ("refuse", "skip"):
+        raise InvalidInputError(f"unmatched {unmatched!r} is neither 'refuse' nor 'skip'")
+    stated = SourceOptions(label_from, channel_order=channel_order, unmatched="skip" if unmatched == "skip" else None, progress=progress)
+    if isinstance(path, Mapping):
+        if version is not None:
+            raise InvalidInputError(f"version {version!r} of several datasets; open the store of that version, and only it")
+        opened, reopen = _open_together(path, stated, unmatched)
+    else:
+        opened, reopen = _open(path, version, stated)
+    return Dataset(opened, reopen, io=io, threads=threads)
+
+
+def _open_together(places: Mapping[str, Place], stated: SourceOptions, unmatched: Unmatched) -> tuple[Rows, Callable[[], Rows]]:
+    """Open several datasets as one; labels come from the first, an order of colours is for each that has a use for it."""
+    if not places or not all(isinstance(field, str) for field in places):
+        raise InvalidInputError(f"{dict(places)!r}: name fields and where each lies, as in {{'image': 'photos/', 'mask': 'masks/'}}")
+    if stated.channel_order and not any(_takes(place, "channel_order") for place in places.values()):
+        raise InvalidInputError(
+            f"channel_order {stated.channel_order!r}: none of these has a use for it: {registry.OPTIONS['channel_order']}"
+        )
+    parts, reopeners = [], []
+    for number, (field, place) in enumerate(places.items()):
+        own = replace(
+            stated,
+            label_from=None if number else stated.label_from,
+            channel_order=stated.channel_order if stated.channel_order and _takes(place, "channel_order") else None,
+            unmatched=stated.unmatched if stated.unmatched and _takes(place, "unmatched") else None,
+        )
+        rows, reopen = _open(place, None, own)
+        parts.append(Part(field, os.fspath(place), rows))
+        reopeners.append((field, os.fspath(place), reopen))
+    return Joined(parts, unmatched=unmatched), OpenJoined(tuple(reopeners), unmatched)
+
+
+def _takes(place: Place, option: str) -> bool:
+    path = Address.of(place).path
+    return not manifest.is_store(path) and option in registry.source_at(path).takes
+
+
+def _open(path: Place, version: int | str | None, stated: SourceOptions) -> tuple[Rows, Callable[[], Rows]]:
+    """Return the rows of one store or source, and how to open them again."""
+    address = Address.of(path)
+    place = address.path
     if manifest.is_store(place):
-        if label_from is not None:
-            raise InvalidInputError(f"{path}: is a store, which has its own columns; label_from is for folders of images")
+        _refuse_for_store(path, replace(stated, inner=address.inner))
         number = version_number(place, version)
         opened = _current(place) if number is None else StoreRows(place, number)
         if opened.manifest.is_unfinished:
-            warnings.warn(unfinished_words(path, opened.manifest), stacklevel=2)
-        return Dataset(opened, _OpenStore(place, opened.manifest), io=io, threads=threads)
+            warnings.warn(unfinished_words(path, opened.manifest), stacklevel=4)
+        return opened, OpenStore(place, opened.manifest)
     if version is not None:
         raise InvalidInputError(f"{path}: has no versions; only stores have")
     _refuse_store_without_manifest(place)
-    options = SourceOptions(label_from, address.inner, address.files, channel_order)
-    opened_source = registry.open_source(place, replace(options, progress=progress))
-    return Dataset(opened_source, _OpenSource(place, options), io=io, threads=threads)
+    options = replace(stated, inner=address.inner, files=address.files)
+    return open_source(place, options)
+
+
+def _refuse_for_store(path: Place, stated: SourceOptions) -> None:
+    """Raise InvalidInputError for what is stated of a store, which says everything of itself."""
+    if stated.label_from is not None:
+        raise InvalidInputError(f"{path}: is a store, which has its own columns; label_from is for folders of images")
+    if stated.channel_order is not None:
+        raise InvalidInputError(f"{path}: is a store, whose colours are always RGB; channel_order is for arrays of others")
+    if stated.unmatched is not None:
+        raise InvalidInputError(f"{path}: is a store, which lacks nothing; unmatched is for images and masks that are joined")
+    if stated.inner is not None:
+        raise InvalidInputError(f"{path}: is a store, within which nothing is named; leave '::{stated.inner}' away")
 
 
 def _refuse_store_without_manifest(place: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixstore import formats
 from pixstore.core import core
 from pixstore.errors import BadRow
-from pixstore.headers import JPEG, OTHER, PNG, RecordFailedError
+from pixstore.headers import JPEG, OTHER, PNG, QOI, WEBP, RecordFailedError
 from pixstore.records import Failure, Io, bad_rows, core_place, good_mask, record_error, take
 from pixstore.rows import Buffer, Records
 from pixstore.schema import Format
@@ -20,7 +20,10 @@ from pixstore.schema import Format
 Codes: TypeAlias = NDArray[np.uint8]
 Check: TypeAlias = Literal["header", "structure"]
 
-NAMES = {PNG: "png", JPEG: "jpeg"}
+NAMES = {PNG: "png", JPEG: "jpeg", QOI: "qoi", WEBP: "webp"}
+PLACES = np.zeros(OTHER + 1, np.uint64)
+PLACES[[*NAMES]] = np.arange(1, len(NAMES) + 1)
+"""A number below 8 for each codec number that probing finds."""
 FETCHED_AT_ONCE = 64
 
 
@@ -28,7 +31,7 @@ def probe(records: Records, *, on_error: Literal["raise", "keep"] = "raise", che
     """Return the records with every format known: codec, shape and dtype from the images' headers.
 
     Grey images have the shape (H, W), others (H, W, C). With "keep", a record that is not an image keeps its unknown format;
-    with "raise", one RecordError names all of them. check="structure" looks at every chunk of a PNG and every marker of a JPEG too.
+    with "raise", one RecordError names all of them. check="structure" looks at all parts of what the core knows: every chunk, every marker.
     """
     probed, failures = probe_all(records, check=check)
     if failures and on_error == "raise":
@@ -69,7 +72,7 @@ def formats_of(
 ) -> tuple[list[Format], NDArray[np.int32], list[Failure]]:
     """Return the formats that headers (codecs, shapes, bytes per sample) say, which of them each record has, and what failed so far or now.
 
-    What is neither PNG nor JPEG is looked at by Pillow.
+    What the core does not know is looked at by Pillow.
     """
     codecs, shapes, sample_bytes = headers
     all_failures = list(failures)
@@ -86,7 +89,7 @@ def formats_of(
 def orientations(records: Records, *, threads: int | None = None, io: Io = "map") -> Codes:
     """Return the EXIF orientation (1 to 8) of each record's pixels; 1 where none is stated, or where the record cannot be read.
 
-    Only headers of PNG and JPEG and whole WebP records are read; other formats have none, or are decoded upright (TIFF).
+    Only headers are read where the core knows the format, and whole AVIF records; other formats have none, or are decoded upright (TIFF).
     """
     found = np.ones(len(records), np.uint8)
     in_header = _rows_of(records, NAMES.values())
@@ -113,9 +116,9 @@ def _rows_of(records: Records, codecs: Collection[str]) -> NDArray[np.int64]:
 def _distinct(codecs: Codes, shapes: NDArray[np.int32], sample_bytes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first record of each distinct format, and which of these each record has."""
     # Height and width are below 2**28, as their product is below the limit of pixels: one number holds everything.
-    size = (shapes[:, 0].astype(np.int64) << 28) | shapes[:, 1]
-    rest = ((codecs == JPEG).astype(np.int64) << 6) | (shapes[:, 2] << 3) | sample_bytes
-    _, first, inverse = np.unique((size << 7) | rest, return_index=True, return_inverse=True)
+    size = (shapes[:, 0].astype(np.uint64) << 28) | shapes[:, 1].astype(np.uint64)
+    rest = (PLACES[codecs] << 5) | (shapes[:, 2].astype(np.uint64) << 2) | sample_bytes
+    _, first, inverse = np.unique((size << 8) | rest, return_index=True, return_inverse=True)
     return first, inverse
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pixstore.engine import ShardReader
 from pixstore.rows import Buffer
 
-MOST_OPEN = 16
+MOST_OPEN = 8
 """A store may have more shards than a process may have files."""
 
 _inherited: list[OrderedDict[int, ShardReader]] = []

@@ -17,8 +17,9 @@ from pixstore.errors import CorruptStoreError
 from pixstore.rows import Extents, Indices
 from pixstore.schema import MOST_DIMENSIONS, Format, sound_format
 
-MOST_EXPANSION = {"raw": 1, "png": 1 << 14, "jpeg": 1 << 14}
-"""How many bytes of pixels a stored byte can become: deflate reaches 1,032 and a byte for each row, JPEG about 1,400."""
+MOST_EXPANSION = {"raw": 1, "png": 1 << 14, "jpeg": 1 << 14, "zstd": 1 << 15, "lz4": 255, "qoi": 248}
+"""How many bytes of pixels a stored byte can become: deflate reaches 1,032 and a byte for each row, JPEG about 1,400, a block of zstd
+128 KiB in 4 bytes, a byte of an LZ4 length 255, a byte of QOI 62 pixels."""
 
 MOST_SMALL = 127
 """How many distinct values an int8 index tells apart."""

@@ -12,6 +12,7 @@ from pixstore import errors
 from pixstore.core import core
 from pixstore.errors import BadRow, InvalidInputError, RecordError
 from pixstore.rows import Extents, JoinedPaths, Place, Records, Slices
+from pixstore.schema import SOURCE_CODECS
 
 Io: TypeAlias = Literal["map", "pread"]
 Failure: TypeAlias = tuple[int, str, str]
@@ -57,6 +58,11 @@ def take(records: Records, rows: NDArray[np.int64]) -> Records:
         None if records.checksum is None else records.checksum[rows],
         None if records.seed is None else records.seed[rows],
     )
+
+
+def in_source_order(records: Records) -> NDArray[np.bool_]:
+    """Return which records are arrays in an order that only sources have: a store has their pixels otherwise."""
+    return np.array([each.codec in SOURCE_CODECS for each in records.formats], np.bool_)[records.format]
 
 
 def bad_rows(records: Records, failures: Sequence[Failure]) -> list[BadRow]:

@@ -14,16 +14,45 @@ from pixstore.errors import DependencyError, InvalidInputError, NotAStoreError, 
 from pixstore.source import Source, SourceOptions
 from pixstore.sources.lookalike import describe
 
-ENGINES = ("packed", "files", "lmdb", "hdf5")
+ENGINES = ("packed", "files", "lmdb", "hdf5", "tar", "feather", "parquet", "zarr", "tiledb", "leveldb", "rocksdb", "sqlite")
+
+EXTRAS = ("zarr", "tiledb", "leveldb", "rocksdb")
+"""Engines whose libraries come with an extra of the same name."""
 
 # The order of asking: what has a mark of its own first, the image folder, which takes any folder, last.
-SOURCES = ("cifar", "cifar_binary", "tutorial_lmdb", "tutorial_hdf5", "tutorial_png", "folder")
+SOURCES = (
+    "cifar",
+    "cifar_binary",
+    "idx",
+    "webdataset",
+    "npy",
+    "npz",
+    "zip_images",
+    "tutorial_lmdb",
+    "lmdb_databases",
+    "lmdb_basicsr",
+    "lmdb_arrays",
+    "caffe_lmdb",
+    "lmdb_pairs",
+    "lmdb_images",
+    "caffe_leveldb",
+    "tutorial_hdf5",
+    "hdf5_images",
+    "tutorial_png",
+    "parquet",
+    "arrow",
+    "tfrecord",
+    "mds",
+    "nuclei",
+    "folder",
+)
 
 OPTIONS = {
-    "label_from": "label_from (--label-from) is for image folders",
+    "label_from": "label_from (--label-from) is for image folders and archives of them",
     "inner": "a place within it (behind '::') is for files that hold several sets of images",
     "files": "a pattern of files is for tar, TFRecord and Parquet shards",
     "channel_order": "channel_order (--channel-order) is for arrays; encoded images know their own",
+    "unmatched": "unmatched (--unmatched) is for images and masks that are joined",
 }
 """What each option of a source is for, told where a layout has no use for it."""
 
@@ -57,15 +86,25 @@ def _loaded(name: str, plugin: EntryPoint) -> object:
 def open_source(path: Path, options: SourceOptions) -> Source:
     """Open somebody else's data where it lies.
 
-    Raises PathNotFoundError for a path that does not exist (nothing is created), NotAStoreError saying what the path looks
-    like where no source knows it, and the source's own error where one knows it but cannot use it.
+    Raises what `source_at` raises, InvalidInputError for an option that the layout has no use for, and the source's own error where one
+    knows the path but cannot use it.
+    """
+    source = source_at(path)
+    _refuse_useless(source, path, options)
+    return source.open(path, options)
+
+
+def source_at(path: Path) -> type[Source]:
+    """Return the layout that lies at the path.
+
+    Raises PathNotFoundError for a path that does not exist (nothing is created), NotAStoreError saying what the path looks like where no
+    source knows it.
     """
     if not path.exists():
         raise PathNotFoundError(f"{path}: does not exist{nearest(path)}")
     for source in _sources():
         if source.recognises(path):
-            _refuse_useless(source, path, options)
-            return source.open(path, options)
+            return source
     raise NotAStoreError(f"{path}: {describe(path)}")
 
 
@@ -107,4 +146,5 @@ def _import(module: str, name: str):  # type: ignore[no-untyped-def]
         return importlib.import_module(module)
     except ImportError as error:
         missing = error.name or str(error)
-        raise DependencyError(f"{name!r} needs {missing!r}, which is not installed: pip install {missing}") from error
+        command = f"pip install 'pixstore[{name}]'" if name in EXTRAS else f"pip install {missing}"
+        raise DependencyError(f"{name!r} needs {missing!r}, which is not installed: {command}") from error

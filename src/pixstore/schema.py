@@ -16,9 +16,9 @@ from pixstore.errors import IncompatibleStoreError, SchemaError
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 
 SOURCE_CODECS = frozenset({"raw-planar", "raw-bgr", "raw-planar-bgr"})
-"""Arrays as only sources keep them: channel by channel (C·H·W), blue first, or both. Read, they are H·W·C and red first, as stores keep them."""
-ARRAY_CODECS = frozenset({"raw", *SOURCE_CODECS})
-"""Arrays byte for byte, of a shape and dtype that their bytes do not say."""
+"""Arrays as only sources keep them: channel by channel (C·H·W), blue first, or both. Read, they are H·W·C and red first, as in stores."""
+ARRAY_CODECS = frozenset({"raw", "zstd", "lz4", *SOURCE_CODECS})
+"""Arrays, as they are or compressed, whose bytes do not say their shape and dtype."""
 
 KEY = "key"
 MOST_DIMENSIONS = 32
@@ -30,7 +30,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 class Format:
     """How one stored record is to be understood.
 
-    codec: "raw", one of SOURCE_CODECS, "png", "jpeg", or a Pillow format name in small letters.
+    codec: one of ARRAY_CODECS, "png", "jpeg", "webp", "qoi", "avif", or another Pillow format name in small letters.
     shape and dtype are those of the decoded array; None where only the bytes can tell.
     """
 
@@ -68,6 +68,7 @@ class Field:
     """One image field: its name, the codec asked for, and shape and dtype where every row has the same.
 
     channel_order: the order in which a source keeps the colours of its arrays; reading turns "bgr" into RGB, and stores are always "rgb".
+    is_stack: whether each record is no image H·W·C but many of one size, N·H·W: one mask for each thing on the image, say.
     """
 
     name: str = "image"
@@ -75,6 +76,7 @@ class Field:
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
     channel_order: ChannelOrder = "rgb"
+    is_stack: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.match(self.name):
@@ -83,6 +85,17 @@ class Field:
     @property
     def is_uniform(self) -> bool:
         return self.shape is not None and self.dtype is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the field as a manifest holds it; that it is a stack stands only where it is one."""
+        shape = None if self.shape is None else list(self.shape)
+        stack = {"stack": True} if self.is_stack else {}
+        return {"name": self.name, "codec": self.codec, "shape": shape, "dtype": self.dtype, **stack}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Field:
+        shape = None if value["shape"] is None else tuple(int(each) for each in value["shape"])
+        return cls(value["name"], value["codec"], shape, value["dtype"], is_stack=value.get("stack") is True)
 
 
 @dataclass(frozen=True)
@@ -124,10 +137,7 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """Return the schema as a manifest holds it; what was never said takes no place there."""
         return {
-            "fields": [
-                {"name": each.name, "codec": each.codec, "shape": None if each.shape is None else list(each.shape), "dtype": each.dtype}
-                for each in self.fields
-            ],
+            "fields": [each.to_json() for each in self.fields],
             "columns": [{"name": column.name, "type": type_to_name(column.type)} for column in self.columns],
             "classes": {name: list(values) for name, values in self.classes.items()},
             **({"attributes": dict(self.attributes)} if self.attributes else {}),
@@ -135,10 +145,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Schema:
-        fields = tuple(
-            Field(each["name"], each["codec"], None if each["shape"] is None else tuple(int(n) for n in each["shape"]), each["dtype"])
-            for each in value["fields"]
-        )
+        fields = tuple(Field.from_json(each) for each in value["fields"])
         columns = pa.schema([(each["name"], type_from_name(each["type"])) for each in value["columns"]])
         classes = {name: tuple(names) for name, names in value["classes"].items()}
         return cls(fields, columns, classes, dict(value.get("attributes", {})))

@@ -10,6 +10,7 @@ The whole table is checked against the manifest's digests before Arrow parses a 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from pixstore import codec
 from pixstore.errors import CorruptStoreError, StoreTruncatedError
 from pixstore.keys import CountedKeys, Index, KeyIndex
-from pixstore.manifest import TILE_BYTES, ShardEntry, ShardFile
+from pixstore.manifest import TILE_BYTES, FolderFile, ShardEntry, ShardFile
 from pixstore.record_table import FOLDER, RECORD_TYPES, RecordTable, record_type
 from pixstore.rows import Indices
 from pixstore.schema import KEY, Format, Schema
@@ -62,6 +63,17 @@ def write_table(path: Path, columns: Mapping[str, pa.Array], fields: Mapping[str
 def digested(path: Path) -> ShardFile:
     """Return the size and the digests of a file's tiles, for the manifest."""
     return ShardFile(path.name, path.stat().st_size, tuple(codec.hash_file_tiles(path, TILE_BYTES).tolist()))
+
+
+def folder_files(path: Path) -> tuple[FolderFile, ...]:
+    """Return size and digest of every file in a shard's folder, for the manifest."""
+    found = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return tuple(FolderFile(each.relative_to(path).as_posix(), each.stat().st_size, file_digest(each)) for each in found)
+
+
+def file_digest(path: Path) -> int:
+    """Return one digest of a file: that of its tiles' digests."""
+    return codec.hash_bytes(codec.hash_file_tiles(path, TILE_BYTES).astype("<u8").tobytes())
 
 
 def _record_array(records: RecordColumns) -> pa.Array:

@@ -1,7 +1,7 @@
 """Records into slots of memory, as they are stored or taken through steps: the core fills them, after Pillow where it must.
 
-Raw, PNG and JPEG go to the core as they lie. Formats that Pillow decodes, and raw records of foreign byte order, are decoded
-here and handed to the core as raw buffers. The steps are those of `load` in native/python/pixstore_native.pyi.
+What the core decodes goes to it as it lies. Formats that Pillow decodes, and arrays of foreign byte order, are decoded here and handed
+to the core as raw buffers. The steps are those of `load` in native/python/pixstore_native.pyi.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pixstore import formats
 from pixstore.core import core
 from pixstore.errors import InvalidInputError
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR, RecordFailedError
+from pixstore.headers import JPEG, LZ4, OTHER, PNG, QOI, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR, WEBP, ZSTD, RecordFailedError
 from pixstore.probing import FETCHED_AT_ONCE
 from pixstore.records import Failure, Io, checks, core_place, take
 from pixstore.rows import Records
@@ -28,7 +28,12 @@ Way: TypeAlias = Literal["core", "python", "refused"]
 Slots: TypeAlias = NDArray[np.uint8] | list[NDArray[np.uint8]]
 """One buffer of equal slots, or one buffer each, as bytes."""
 
-NUMBERS = {"raw": RAW, "raw-planar": RAW_PLANAR, "png": PNG, "jpeg": JPEG, "raw-bgr": RAW_BGR, "raw-planar-bgr": RAW_PLANAR_BGR}
+NUMBERS = {
+    "raw": RAW, "raw-planar": RAW_PLANAR, "raw-bgr": RAW_BGR, "raw-planar-bgr": RAW_PLANAR_BGR,
+    "png": PNG, "jpeg": JPEG, "webp": WEBP, "qoi": QOI, "zstd": ZSTD, "lz4": LZ4,
+}  # fmt: skip
+ANY_SHAPE = ("raw", "zstd", "lz4")
+"""Copied or inflated as they are where nothing is done with their pixels: the core looks at their size alone."""
 ROWS = {"crop": (1, 2), "resample": (1, 2), "orient": (1,), "rotate": (1,), "jitter": (1, 2)}
 """Where each step has arrays with a row for each record; the step's name is at 0."""
 
@@ -110,8 +115,7 @@ def _used_formats(records: Records) -> tuple[list[int], NDArray[np.int64] | None
 @functools.lru_cache(4096)
 def _kind(known: Format, has_steps: bool) -> _Kind:
     shape = (0, 0, 0) if known.shape is None or len(known.shape) not in (2, 3) else (*known.shape, 1)[:3]
-    if known.codec == "raw" and not has_steps:
-        # Copied as it is, it may have any shape: the core looks at its size alone.
+    if known.codec in ANY_SHAPE and not has_steps:
         shape = (1, 1, 1)
     return _Kind(
         np.array([NUMBERS.get(known.codec or "", OTHER)], np.uint8),
@@ -225,6 +229,8 @@ def _decoded(data: bytes, expected: Format, to_rgb: bool) -> NDArray[Any]:
         return _decoded_raw(data, expected)
     pixels = formats.decode(data, expected.codec or "", cmyk_as_rgb=to_rgb)
     height, width, *channels = expected.shape or (0, 0)
+    if expected.codec == "avif" and channels == [4] and pixels.shape[2:] == (3,):
+        pixels = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
     found = [*pixels.shape[2:]]
     same_channels = found in (channels, [] if channels == [1] else channels, [3] if to_rgb and channels == [4] else channels)
     if pixels.shape[:2] != (height, width) or not same_channels or pixels.dtype.name != expected.dtype:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,8 @@ class SourceOptions:
     """The files that a pattern such as `train-{000..011}.tar` named, all there, in order; the source's path is the first of them."""
     channel_order: ChannelOrder | None = None
     """The order of colours in arrays, where the user knows better than the layout's custom."""
+    unmatched: Literal["skip"] | None = None
+    """"skip": images without masks, and masks without images, are left out and listed instead of refused."""
     progress: Callable[[int, int, int], None] | None = field(default=None, compare=False)
     """Called as `progress(done, 0, 0)` with the files found so far, while a folder is listed."""
 
@@ -76,6 +78,11 @@ class Source(ABC):
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    @property
+    def states(self) -> Mapping[str, tuple[int, int, int]]:
+        """Inode, size and mtime (ns) of the files that hold the samples, as they were when opened; none where each sample is a file."""
+        return {}
 
     @abstractmethod
     def locate(self, field: str, rows: Indices) -> Records | None: ...

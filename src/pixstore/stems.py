@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pixstore.errors import DuplicateKeyError
 from pixstore.rows import Indices
-from pixstore.sources.image_names import IMAGE_SUFFIXES
+from pixstore.sources.folders.image_names import IMAGE_SUFFIXES
 
 Names: TypeAlias = pa.Array
 SUFFIX = rf"(?i)\.({'|'.join(sorted(IMAGE_SUFFIXES))})$"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pixstore.manifest import Manifest, load
 from pixstore.readers import Readers
 from pixstore.record_table import FOLDER, RecordTable, extents_of, impossible_places, missing_places
 from pixstore.rows import Buffer, Extents, Indices, Records
-from pixstore.schema import KEY, Field, Format, Schema
+from pixstore.schema import KEY, Format, Schema
 from pixstore.shards import open_keys, open_shards
 from pixstore.uniform import ASKED_TO_ALL, Stretch, UniformRecords, take_keys, uniform_records
 
@@ -242,7 +243,7 @@ def shard_schema(schema: Schema, formats: Mapping[str, Format]) -> Schema:
     """Return the schema as one shard's engine sees it: shape and dtype only where every record of the shard has them."""
     for each in schema.fields:
         uniform = formats.get(each.name, Format(each.codec, None, None))
-        schema = schema.with_field(Field(each.name, uniform.codec or each.codec, uniform.shape, uniform.dtype))
+        schema = schema.with_field(replace(each, codec=uniform.codec or each.codec, shape=uniform.shape, dtype=uniform.dtype))
     return schema
 
 

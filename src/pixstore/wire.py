@@ -76,6 +76,8 @@ def fields(message: Message, begin: int, end: int, *, origin: str) -> Iterator[W
 
 def varint(message: Message, begin: int, end: int, *, origin: str) -> tuple[int, int]:
     """Return the unsigned number that begins here, and where what follows it begins. Raises CorruptStoreError where it does not end."""
+    if begin < end and (first := message[begin]) < 0x80:
+        return first, begin + 1
     value = shift = 0
     for place in range(begin, min(end, begin + MOST_VARINT_BYTES)):
         byte = message[place]

@@ -61,10 +61,11 @@ FLUSH_BYTES = 32 << 20
 class Writer:
     """Writes a store: a new one (mode "x"), a further version of one ("a"), or a version that replaces all before it ("w").
 
-    codec: "keep" (encoded images byte for byte, arrays raw), "raw", "png" or "jpeg"; or one per field: {"image": "jpeg", "mask": "png"}.
+    codec: "keep" (encoded images byte for byte, arrays raw), "raw", "zstd", "lz4", "png", "jpeg", "webp", "webp-lossless", "qoi" or "avif"
+    (docs/codecs.md has the place of each); or one per field: {"image": "jpeg", "mask": "png"}.
     A further version has engine and codecs of the one before unless they are stated, a new store "packed" and "keep".
     durability: "power" survives loss of power once `commit` returns, "process" survives the end of this process only.
-    level: png effort 1 … 12; quality: jpeg quality 1 … 100. A shard rolls at `shard_bytes`.
+    level: effort, png 1 … 12, zstd 1 … 19; quality: 1 … 100 of jpeg, webp and avif. A shard rolls at `shard_bytes`.
 
     Leaving the `with` block commits; an exception in it aborts, and the store is as it was.
     """

@@ -16,7 +16,7 @@ from pixstore.bench.ways import catalog
         ("hdf5/raw@power", "HDF5 + raw, power-safe"),
         ("packed/png@1thread", "packed + PNG, 1 thread"),
         ("packed/keep", "packed + bytes, kept"),
-        ("sqlite/raw", "sqlite + raw"),
+        ("sqlite/raw", "SQLite + raw"),
         ("somebody's", "somebody's"),
     ],
 )

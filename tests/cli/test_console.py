@@ -105,15 +105,3 @@ def test_what_is_counted_first_is_no_share_and_no_part_of_the_rate(
         "converting: 10 of 60 samples, 1 samples/s, 50.0 s left",
         "converting: 20 of 60 samples, 1 samples/s, 40.0 s left",
     ]
-
-
-def test_listing_a_large_folder_shows_how_far_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
-    for number in range(8200):
-        (tmp_path / f"{number}.png").touch()
-    assert len(console.open_dataset(str(tmp_path))) == 8200
-    assert capsys.readouterr().err.startswith("listing: 8,192 files found, ")
-    console.open_dataset(str(tmp_path), quiet=True)
-    assert capsys.readouterr().err == ""

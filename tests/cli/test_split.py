@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pixstore as library
 
@@ -64,6 +65,11 @@ def test_what_could_not_be_as_asked_is_a_note(pixstore, store: Path) -> None:
     done = pixstore("split", store, "--kfold", 10, "--group", "patient")
     assert (done.status, done.err) == (0, "")
     assert "note: groups of 'patient' are kept whole" in done.out
+
+
+def test_the_split_that_is_proposed_for_what_is_no_store_names_a_file(pixstore, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert f"pixstore split {tmp_path} --train 0.8 --test 0.2 --out split.arrow" in pixstore("split", tmp_path).out
 
 
 def test_without_sizes_the_saved_splits_are_listed(pixstore, store: Path) -> None:

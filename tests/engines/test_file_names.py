@@ -73,6 +73,8 @@ def test_plain_keys_stay_as_they_are(key: str) -> None:
         (Format("jpeg", None, None), ".jpg"),
         (Format("png", None, None), ".png"),
         (Format("webp", None, None), ".webp"),
+        (Format("zstd", (2,), "uint8"), ".zst"),
+        (Format("lz4", (2,), "uint8"), ".lz4"),
         (Format("../x", None, None), ".x"),
         (Format(None, None, None), ".bin"),
     ],

@@ -35,7 +35,7 @@ def expected(source: Path, destination: Path, *, engine: str = "packed", codec: 
     dataset = pixstore.open(source)
     schema = Schema(tuple(Field(each.name, codec) for each in dataset.schema.fields), dataset.schema.columns, dataset.schema.classes)
     job = Job(dataset, destination, engine, schema, Encoding(codec, None, None, 1), "process", 1 << 30, "structure", "fail", 8 << 20)
-    return estimate(job, make_plan(dataset, origin=source), on=on, workers=2)
+    return estimate(job, make_plan(dataset, origins={"": [source]}), on=on, workers=2)
 
 
 @pytest.mark.parametrize(

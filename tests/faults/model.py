@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 import pixstore
 from faults.forked import Reply, run_forked
 from faults.part import Part, Result
+from faults.samples import ENGINES
 from faults.stage import nothing
 from pixstore.dataset import Dataset
 from pixstore.errors import KeyNotFoundError, StoreBusyError, StoreFullError
 from pixstore.manifest import KEPT_VERSIONS, load
-from pixstore.registry import ENGINES
 from pixstore.testing import files_limited_to
 from pixstore.writer import Writer
 

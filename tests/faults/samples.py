@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ENGINES = ("packed", "files", "lmdb", "hdf5")
+"""The engines that are tortured: what is common to all others, commits and folders, is the same code."""
 SHAPE = (12, 12, 3)
 GENERATION_STEP = 1000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pixstore.registry import ENGINES
+from faults.samples import ENGINES
 
 TESTS = Path(__file__).resolve().parents[1]
 

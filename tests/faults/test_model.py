@@ -6,7 +6,7 @@ import pytest
 
 from faults.forked import run_forked
 from faults.model import play
-from pixstore.registry import ENGINES
+from faults.samples import ENGINES
 
 SHORT_STEPS = 30
 

@@ -6,8 +6,8 @@ import pytest
 
 from faults.operations import OPERATIONS
 from faults.order import MANIFEST, Judge, violations
+from faults.samples import ENGINES
 from faults.tracing import STRACE, Call, parsed, unescaped
-from pixstore.registry import ENGINES
 
 STORE = "/s"
 needs_strace = pytest.mark.skipif(STRACE is None, reason="strace is not installed")

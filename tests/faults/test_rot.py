@@ -7,7 +7,7 @@ import pytest
 from faults.rot import PART, SHARES, fault_of, sound_store, trial
 from faults.rot_faults import KINDS, SORTS, Fault, sort_of
 from faults.rot_store import Span
-from pixstore.registry import ENGINES
+from faults.samples import ENGINES
 
 SHORT_TRIALS = 24
 BEFORE = {"shards/a.bin": b"0123456789"}

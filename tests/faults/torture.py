@@ -22,7 +22,7 @@ from typing import Any
 
 from faults.page import render
 from faults.part import Part, Result
-from pixstore.registry import ENGINES
+from faults.samples import ENGINES
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = PROJECT / "docs" / "results" / "reliability.jsonl"

@@ -302,7 +302,9 @@ def test_file_of_many_records_that_changes_meanwhile_ends_the_job(tmp_path: Path
             (tmp_path / "cifar" / "data_batch_5.bin").write_bytes(bytes([1]) * 4 * 3073)
 
     with pytest.raises(JobMismatchError, match=r"the source changed while it was converted \(.*data_batch_5\.bin\)"):
-        run_job(job, make_plan(job.dataset, origin=tmp_path / "cifar"), FACTS, dataclasses.replace(TERMS, workers=1, progress=report))
+        run_job(
+            job, make_plan(job.dataset, origins={"": [tmp_path / "cifar"]}), FACTS, dataclasses.replace(TERMS, workers=1, progress=report)
+        )
     if committed[0]:
         assert (manifest.load(job.destination).is_unfinished, manifest.load(job.destination).rows) == (True, committed[0])
 

@@ -88,7 +88,7 @@ def test_store_keeps_its_count_of_default_keys(tmp_path: Path) -> None:
 
 def facts(path: Path) -> dict[str, object]:
     dataset = pixstore.open(path)
-    return dict(make_plan(dataset, origin=path).facts)
+    return dict(make_plan(dataset, origins={"": [path]}).facts)
 
 
 def test_facts_are_the_same_until_something_changes(photos: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,9 @@ import pixstore
 from pixstore.incoming import Encoding
 from pixstore.jobs.job import Check
 from pixstore.jobs.plan import make_plan
-from pixstore.jobs.reading import Read, find, pieces, read
+from pixstore.jobs.reading import Found, Read, find, pieces, read
+from pixstore.rows import Records
+from pixstore.schema import Format
 
 KEEP = Encoding("keep", threads=1)
 
@@ -127,3 +130,19 @@ def test_records_that_cannot_even_be_found_are_bad_and_the_others_arrive(tmp_pat
     report = pixstore.convert(tmp_path / "many.h5", tmp_path / "s", durability="process", dedup=True)
     assert report.samples == 4 and [each.row for each in report.bad_rows] == [2, 4]
     assert np.array_equal(pixstore.open(tmp_path / "s")[:].image, images[[0, 1, 3, 5]])
+
+
+def test_encoded_images_beside_arrays_in_the_order_of_their_source_stay_as_they_are(photos: Path) -> None:
+    dataset = pixstore.open(photos)
+    files = [(photos / key).read_bytes() for key in dataset.keys.to_pylist()]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3)).astype(np.uint8)
+    held = [pixels[0, :, :, ::-1].tobytes(), files[0], pixels[1, :, :, ::-1].tobytes(), b"no image", files[1]]
+    formats = [Format("raw-bgr", (4, 5, 3), "uint8"), Format("png", (6, 5, 3), "uint8")]
+    records = Records([*held], formats, np.array([0, 1, 0, 1, 1], np.int32), lambda row: (row, f"key-{row}", ""))
+    records = replace(records, place=[held[0][:-1], *held[1:]])
+    found = read(Found(records, np.array([0, 1, 3, 4, 5]), 6), KEEP, "decode")
+    assert [each for each, good in zip(stored(found), found.good, strict=True) if good] == [files[0], None, pixels[1].tobytes(), files[1]]
+    assert found.good.tolist() == [False, True, True, True, False, True]
+    assert sorted(each.key for each in found.bad_rows) == ["key-0", "key-3"]
+    taken = found.taken(np.array([1, 3, 5]))
+    assert [taken.formats[number].codec for number in taken.format.tolist()] == ["png", "raw", "png"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
 import pixstore
 from pixstore import codec
+from pixstore.dataset import Dataset
 from pixstore.errors import RecordError
-from pixstore.loader.feed import Feed, Reading, has_alpha, part
+from pixstore.loader.feed import GROUP_BYTES, Feed, Reading, has_alpha, part
 from pixstore.loader.recipe import Recipe
 from pixstore.rows import Extents, Records, Slices
 from pixstore.schema import Format
@@ -101,3 +103,34 @@ def test_batch_of_bad_rows_alone_has_none_that_is_good(tmp_path: Path) -> None:
 )
 def test_alpha_is_two_or_four_channels_but_for_cmyk(known: Format, alpha: bool) -> None:
     assert has_alpha(known) is alpha
+
+
+class Noting:
+    """Rows that are those of a source, and note how many are read at a time."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+        self.read_at_once: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, field: str, rows: Any) -> Records:
+        self.read_at_once.append(len(rows))
+        return self._rows.read(field, rows)  # type: ignore[no-any-return]
+
+
+def test_what_only_a_library_finds_is_not_read_for_thousands_of_rows_at_once(tmp_path: Path) -> None:
+    count, pixels = 300, np.zeros((256, 256, 3), np.uint8)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        images = file.create_dataset("images", (count, *pixels.shape), "u1", chunks=(1, *pixels.shape), compression="gzip")
+        images[:] = pixels
+        file.create_dataset("meta", data=np.arange(count) % 10)
+    ds = pixstore.open(tmp_path / "a.h5")
+    rows = Noting(ds._rows)
+    batches = list(Dataset(rows, lambda: rows).loader(4))
+    assert sum(rows.read_at_once) == count == sum(map(len, batches))
+    assert max(rows.read_at_once) * pixels.nbytes <= GROUP_BYTES

@@ -350,6 +350,12 @@ def test_weights_and_balance_draw_with_replacement(tmp_path: Path) -> None:
         ds.loader(10, shuffle=True, balance="kind")
 
 
+@pytest.mark.parametrize("option", ["fields", "columns"])
+def test_one_name_where_a_list_is_needed_is_refused_in_words(ds: Dataset, option: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"{option}='image' is no list of names; write {option}=\['image'\]"):
+        ds.loader(4, **{option: "image"})  # type: ignore[arg-type]
+
+
 def test_bucket_brings_like_sizes_together_and_each_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     with pixstore.Writer(tmp_path / "s.pixstore") as writer:

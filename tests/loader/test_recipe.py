@@ -126,6 +126,18 @@ def test_orientation_is_applied_to_each_field(run: Run) -> None:
         np.testing.assert_array_equal(one[:, :, 0], mask)
 
 
+@pytest.mark.parametrize(
+    "name", ["mask", "masks", "Mask_left", "imagemask", "seg", "SEG", "seg.left", "left-segmentation", "msk", "trimap"]
+)
+def test_fields_with_the_names_that_people_give_masks_are_masks(name: str) -> None:
+    assert Recipe([], [Field("image"), Field(name)]).masks == (name,)
+
+
+@pytest.mark.parametrize("name", ["image", "segovia", "depth", "target", "gt", "photo_2"])
+def test_other_fields_are_images(name: str) -> None:
+    assert Recipe([], [Field(name)]).masks == ()
+
+
 def test_masks_are_found_by_name_or_told() -> None:
     fields = [Field("image"), Field("Mask_left"), Field("depth")]
     assert Recipe([], fields).masks == ("Mask_left",)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import pickle
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,38 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixstore.source import Source
-from pixstore.sources import cifar, cifar_binary, folder, tutorial_hdf5, tutorial_lmdb, tutorial_png
+from pixstore.sources import (
+    arrow,
+    caffe_leveldb,
+    caffe_lmdb,
+    cifar,
+    cifar_binary,
+    folder,
+    hdf5_images,
+    idx,
+    lmdb_arrays,
+    lmdb_basicsr,
+    lmdb_databases,
+    lmdb_images,
+    lmdb_pairs,
+    mds,
+    npy,
+    npz,
+    nuclei,
+    parquet,
+    tfrecord,
+    tutorial_hdf5,
+    tutorial_lmdb,
+    tutorial_png,
+    webdataset,
+    zip_images,
+)
+
+# The makers of LMDB files serve the tests of layouts too.
+sys.path.append(str(Path(__file__).parents[1]))
+foreign_databases = importlib.import_module("foreign_databases")
+foreign_archives = importlib.import_module("foreign_archives")
+foreign_tables = importlib.import_module("foreign_tables")
 
 Pixels = NDArray[np.uint8]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -157,13 +190,76 @@ def _hdf5_compressed(path: Path) -> Made:
     return Made(tutorial_hdf5.SOURCE, path / "10_many.h5", [image.tobytes() for image in images])
 
 
+def _hdf5_images(path: Path) -> Made:
+    images = make_images(10)
+    with h5py.File(path / "photos.h5", "w") as file:
+        file["train/x"], file["train/y"] = images, np.arange(10)
+    return Made(hdf5_images.SOURCE, path / "photos.h5", [image.tobytes() for image in images])
+
+
+def _hdf5_images_compressed(path: Path) -> Made:
+    images = make_images(10)
+    with h5py.File(path / "photos.h5", "w") as file:
+        file.create_dataset("x", data=images, chunks=(4, 20, 32, 3), compression="gzip", shuffle=True)
+        file["y"] = np.arange(10)
+    return Made(hdf5_images.SOURCE, path / "photos.h5", [image.tobytes() for image in images])
+
+
+def _hdf5_images_encoded(path: Path) -> Made:
+    files = [foreign_tables.png(image) for image in make_images(10)]
+    with h5py.File(path / "photos.h5", "w") as file:
+        rows = file.create_dataset("jpgs", (10,), h5py.vlen_dtype(np.uint8))
+        for number, data in enumerate(files):
+            rows[number] = np.frombuffer(data, np.uint8)
+    return Made(hdf5_images.SOURCE, path / "photos.h5", files)
+
+
 def _png(path: Path) -> Made:
     write_numbered_png(path / "disk", make_images(12))
     write_table(path / "disk" / "12.csv", range(12))
     return Made(tutorial_png.SOURCE, path / "disk", [(path / "disk" / f"{number}.png").read_bytes() for number in range(12)])
 
 
+def _database(source: type[Source], write: Callable[[Path], list[bytes]]) -> Callable[[Path], Made]:
+    return lambda path: Made(source, path / "cats_lmdb", write(path / "cats_lmdb"))
+
+
+def _nuclei(path: Path) -> Made:
+    for number, image in enumerate(make_images(4)):
+        for folder_name, pixels in (("images", [image]), ("masks", [image[..., 0], image[..., 1]])):
+            (path / "cells" / f"cell{number}" / folder_name).mkdir(parents=True)
+            for place, each in enumerate(pixels):
+                Image.fromarray(each).save(path / "cells" / f"cell{number}" / folder_name / f"{place}.png")
+    files = sorted((path / "cells").glob("*/images/*.png"))
+    return Made(nuclei.SOURCE, path / "cells", [file.read_bytes() for file in files])
+
+
+def _archive(source: type[Source], name: str, write: Callable[..., list[bytes]], inner: str = "", **options: Any) -> Callable[[Path], Made]:
+    """Return what writes at `name`; `inner` is the file in it that is opened."""
+    return lambda path: Made(source, path / name / inner, write(path / name, **options))
+
+
 LAYOUTS: dict[str, Callable[[Path], Made]] = {
+    "webdataset": _archive(webdataset.SOURCE, "shards", foreign_archives.shards),
+    "webdataset-tar": _archive(webdataset.SOURCE, "photos.tar", foreign_archives.tar),
+    "webdataset-tar-gz": _archive(webdataset.SOURCE, "photos.tar.gz", foreign_archives.tar, mode="w:gz"),
+    "zip": _archive(zip_images.SOURCE, "photos.zip", foreign_archives.zipped),
+    "zip-compressed": _archive(zip_images.SOURCE, "photos.zip", foreign_archives.zipped, method=zipfile.ZIP_DEFLATED),
+    "mnist-idx": _archive(idx.SOURCE, "mnist", foreign_archives.mnist),
+    "mnist-idx-gz": _archive(idx.SOURCE, "mnist", foreign_archives.mnist, compressed=True),
+    "npy": _archive(npy.SOURCE, "arrays", foreign_archives.npy, "images.npy"),
+    "npz": _archive(npz.SOURCE, "arrays.npz", foreign_archives.npz),
+    "npz-gz": _archive(npz.SOURCE, "arrays.npz", foreign_archives.npz, compressed=True),
+    "nuclei": _nuclei,
+    "caffe-lmdb": _database(caffe_lmdb.SOURCE, foreign_databases.caffe),
+    "caffe-lmdb-encoded": _database(caffe_lmdb.SOURCE, foreign_databases.caffe_encoded),
+    "caffe-lmdb-floats-compressed": _database(caffe_lmdb.SOURCE, foreign_databases.caffe_floats),
+    "caffe-leveldb-compressed": _database(caffe_leveldb.SOURCE, foreign_databases.caffe_level),
+    "basicsr-lmdb": _database(lmdb_basicsr.SOURCE, foreign_databases.basicsr),
+    "lmdb-arrays": _database(lmdb_arrays.SOURCE, foreign_databases.arrays),
+    "lmdb-pairs": _database(lmdb_pairs.SOURCE, foreign_databases.pairs),
+    "lmdb-databases": _database(lmdb_databases.SOURCE, foreign_databases.databases),
+    "lmdb-images": _database(lmdb_images.SOURCE, foreign_databases.of_images),
     "folder": _folder,
     "cifar": _cifar,
     "cifar-archive": _cifar_archive,
@@ -171,7 +267,19 @@ LAYOUTS: dict[str, Callable[[Path], Made]] = {
     "tutorial-lmdb": _lmdb,
     "tutorial-hdf5": _hdf5,
     "tutorial-hdf5-compressed": _hdf5_compressed,
+    "hdf5": _hdf5_images,
+    "hdf5-compressed": _hdf5_images_compressed,
+    "hdf5-encoded": _hdf5_images_encoded,
     "tutorial-png": _png,
+    "parquet-compressed": _archive(parquet.SOURCE, "shards", foreign_tables.parquet_shards),
+    "arrow": _archive(arrow.SOURCE, "cats.arrow", foreign_tables.arrow_stream),
+    "arrow-compressed": _archive(arrow.SOURCE, "cats.feather", foreign_tables.feather_file),
+    "tfrecord": _archive(tfrecord.SOURCE, "cats.tfrecord", foreign_tables.tfrecord),
+    "tfrecord-gz": _archive(tfrecord.SOURCE, "cats.tfrecord.gz", foreign_tables.tfrecord, compressed=True),
+    "tfrecord-raw": _archive(tfrecord.SOURCE, "cats.tfrecord", foreign_tables.tfrecord_raw),
+    "mds": _archive(mds.SOURCE, "mds", foreign_tables.mds),
+    "mds-arrays": _archive(mds.SOURCE, "mds", foreign_tables.mds_arrays),
+    "mds-compressed": _archive(mds.SOURCE, "mds", foreign_tables.mds, compressed=True),
 }
 
 

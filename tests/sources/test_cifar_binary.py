@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pixstore.errors import LabelMismatchError, StoreTruncatedError
+from pixstore.errors import LabelMismatchError, StoreBusyError, StoreTruncatedError
 from pixstore.source import SourceOptions
 from pixstore.sources.cifar_binary import CifarBinary
 
@@ -69,3 +70,12 @@ def test_other_files_of_the_same_names_are_not_recognised(tmp_path: Path) -> Non
     (tmp_path / "train.bin").write_bytes(b"x" * 5000)
     assert not CifarBinary.recognises(tmp_path)
     assert not CifarBinary.recognises(tmp_path / "train.bin")
+
+
+def test_a_batch_that_changed_after_it_was_opened_is_refused(make: Any, tmp_path: Path) -> None:
+    make.write_cifar_binary(tmp_path / "set")
+    source = open_binary(tmp_path / "set")
+    os.utime(tmp_path / "set" / "test_batch.bin", ns=(1, 1))
+    assert source.locate("image", np.array([0])) is not None
+    with pytest.raises(StoreBusyError, match=r"test_batch\.bin: was changed"):
+        source.read("image", np.array([17]))

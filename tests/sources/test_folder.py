@@ -12,8 +12,8 @@ import pytest
 from pixstore.errors import InvalidInputError, LabelMismatchError, NotAStoreError
 from pixstore.rows import WHOLE_FILE, Extents
 from pixstore.source import SourceOptions
-from pixstore.sources import kept_scans
 from pixstore.sources.folder import ImageFolder
+from pixstore.sources.folders import kept_scans
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

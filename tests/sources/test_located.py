@@ -12,9 +12,9 @@ import pytest
 from pixstore import registry
 from pixstore.errors import InvalidInputError, MissingRecordError, ReadFailedError, RowNotFoundError, SchemaError, StoreBusyError
 from pixstore.rows import Extents, Records, Slices
+from pixstore.schema import Format
 from pixstore.source import SourceOptions
 from pixstore.sources import tutorial_hdf5, tutorial_lmdb
-from pixstore.sources.folder import ImageFolder
 
 Made = Any
 
@@ -86,15 +86,16 @@ def test_a_row_beyond_the_last_is_refused(made: Made) -> None:
 
 def test_an_unknown_field_is_refused(made: Made) -> None:
     source = made.source.open(made.path, SourceOptions())
-    with pytest.raises(SchemaError, match="mask"):
-        source.locate("mask", np.array([0], np.int64))
+    with pytest.raises(SchemaError, match="depth"):
+        source.locate("depth", np.array([0], np.int64))
 
 
-def test_labels_from_elsewhere_are_for_folders_only(made: Made) -> None:
-    options = SourceOptions(label_from="folder")
-    if made.source is ImageFolder:
-        assert len(registry.open_source(made.path, options)) == len(made.records)
+def test_labels_from_elsewhere_are_for_folders_and_archives_only(made: Made) -> None:
+    if "label_from" in made.source.takes:
+        labelled = registry.open_source(made.path, SourceOptions(label_from="([0-9]+)"))
+        assert len(labelled) == len(made.records) and "label" in labelled.schema.columns.names
         return
+    options = SourceOptions(label_from="folder")
     with pytest.raises(InvalidInputError, match=r"does not take label_from 'folder'.*is for image folders"):
         registry.open_source(made.path, options)
 
@@ -129,9 +130,20 @@ def test_files_that_vanished_are_named_together(make: Any, tmp_path: Path) -> No
 
 def test_a_file_that_became_shorter_is_named(make: Any, tmp_path: Path) -> None:
     made = make.LAYOUTS["cifar-binary"](tmp_path)
-    source = made.source.open(made.path, SourceOptions())
+    known = made.source.open(made.path, SourceOptions())
+    place = known.locate("image", np.arange(len(known), dtype=np.int64)).place
+    kinds = [Format("raw-planar", known.schema.fields[0].shape, "uint8")]
+    source = type(known)(known.schema, known.table, known.report, place=place, formats=kinds, origin="cifar")
     os.truncate(made.path / "data_batch_1.bin", 5000)
     with pytest.raises(MissingRecordError, match=r"'00000001' \(row 1\) in .*data_batch_1\.bin"):
+        source.read("image", np.arange(len(source), dtype=np.int64))
+
+
+def test_a_file_whose_state_is_known_is_refused_when_it_became_shorter(make: Any, tmp_path: Path) -> None:
+    made = make.LAYOUTS["cifar-binary"](tmp_path)
+    source = made.source.open(made.path, SourceOptions())
+    os.truncate(made.path / "data_batch_1.bin", 5000)
+    with pytest.raises(StoreBusyError, match=r"data_batch_1\.bin: was changed"):
         source.read("image", np.arange(len(source), dtype=np.int64))
 
 

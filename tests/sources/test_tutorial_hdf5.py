@@ -9,7 +9,16 @@ import h5py
 import numpy as np
 import pytest
 
-from pixstore.errors import LabelMismatchError, NotAStoreError, PixstoreError, StoreTruncatedError, UnsafeInputError, UnsupportedImageError
+import pixstore
+from pixstore.errors import (
+    InvalidInputError,
+    LabelMismatchError,
+    NotAStoreError,
+    PixstoreError,
+    StoreTruncatedError,
+    UnsafeInputError,
+    UnsupportedImageError,
+)
 from pixstore.rows import Extents
 from pixstore.source import SourceOptions
 from pixstore.sources.tutorial_hdf5 import TutorialHdf5
@@ -113,6 +122,21 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path, datasets: dict[str,
     with pytest.raises(error, match=message) as caught:
         open_hdf5(tmp_path / "a.h5")
     assert str(tmp_path / "a.h5") in str(caught.value)
+
+
+def test_a_place_within_the_file_and_an_order_of_colours_are_taken(make: Any, tmp_path: Path) -> None:
+    images = make.make_images(3)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"], file["meta"] = images[..., ::-1].astype("f4"), [7, 8, 9]
+    with pytest.raises(UnsupportedImageError, match=r"a\.h5::/images' takes it as it is"):
+        open_hdf5(tmp_path / "a.h5")
+    dataset = pixstore.open(f"{tmp_path / 'a.h5'}::/images", channel_order="bgr")
+    np.testing.assert_array_equal(dataset[:]["image"], images.astype("f4"))
+    assert dataset.table["label"].to_pylist() == [7, 8, 9]
+    (tmp_path / "many").mkdir()
+    write_one(tmp_path / "many" / "0.h5", images[0], 1)
+    with pytest.raises(InvalidInputError, match="no place within and no order of colours"):
+        pixstore.open(tmp_path / "many", channel_order="bgr")
 
 
 def test_images_in_another_file_are_not_read(make: Any, tmp_path: Path) -> None:

@@ -221,3 +221,16 @@ def test_the_fast_way_agrees_with_reading_each_object_in_full(make: Any, tmp_pat
             assert outcome(path) == fast
         kinds.add(isinstance(fast, type))
     assert kinds == {True, False}, "some should open and some should be refused"
+
+
+def test_a_named_database_is_read_by_its_name(make: Any, tmp_path: Path) -> None:
+    images = make.make_images(2)
+    environment = lmdb.open(str(tmp_path / "a"), map_size=1 << 24, max_dbs=2)
+    with environment, environment.begin(db=environment.open_db(b"train"), write=True) as transaction:
+        for number, image in enumerate(images):
+            transaction.put(b"%08d" % number, pickle.dumps(make.TutorialObject(image, number)))
+    for inner in (None, "train"):
+        source = tutorial_lmdb.SOURCE.open(tmp_path / "a", SourceOptions(inner=inner))
+        assert source.table["label"].to_pylist() == [0, 1]
+    with pytest.raises(NotAStoreError, match="no named database 'val'; databases here: train"):
+        tutorial_lmdb.SOURCE.open(tmp_path / "a", SourceOptions(inner="val"))

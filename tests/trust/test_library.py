@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +12,11 @@ import pytest
 from tests.trust.conftest import pixel_file
 
 import pixstore
-from pixstore import manifest, registry
+from pixstore import manifest
 from pixstore.trust.library import TRIED_ROWS, Trial, read_by_library, trials_of, try_library
 from pixstore.trust.structure import open_table
 
 Flip = Callable[[Path, int], None]
-PLUGIN = Path(__file__).parents[1] / "engines" / "sqlite_engine.py"
 
 
 def write(path: Path, engine: str, count: int = 40) -> Path:
@@ -120,14 +118,7 @@ def test_verify_asks_the_library_where_digests_do_not_prove_the_file(tmp_path: P
     assert "library" not in {each.kind for each in pixstore.verify(store, library=False).findings}
 
 
-def test_an_engine_without_extents_is_proven_by_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = tmp_path / "site"
-    (site / "pixstore_sqlite-1.0.dist-info").mkdir(parents=True)
-    shutil.copy(PLUGIN, site / "pixstore_sqlite.py")
-    (site / "pixstore_sqlite-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pixstore-sqlite\nVersion: 1.0\n")
-    (site / "pixstore_sqlite-1.0.dist-info/entry_points.txt").write_text("[pixstore.engines]\nsqlite = pixstore_sqlite:ENGINE")
-    monkeypatch.syspath_prepend(str(site))
-    registry.engine.cache_clear()
+def test_an_engine_without_extents_is_proven_by_its_library(tmp_path: Path) -> None:
     store = write(tmp_path / "s", "sqlite")
     report = pixstore.verify(store, library=False)
     assert report.ok and report.samples == 40, report.findings
@@ -136,5 +127,4 @@ def test_an_engine_without_extents_is_proven_by_its_library(tmp_path: Path, monk
     record = pixstore.open(store).encoded(9)[:50]
     path.write_bytes(data.replace(record, record[::-1]))
     found = pixstore.verify(store)
-    registry.engine.cache_clear()
     assert found.damaged == 1 and {each.kind for each in found.findings} == {"library", "pixels"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.engine_kinds import DEEP
 
 import pixstore
 from pixstore import errors
@@ -94,7 +95,7 @@ def test_progress_counts_copies_and_proofs(path: Path) -> None:
     assert told[-1][:2] == (68, 68) and told == sorted(told)
 
 
-@every_engine
+@pytest.mark.parametrize("engine", DEEP, indirect=True)
 def test_any_failed_write_leaves_the_store_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first, second … sync fails: the store has its six versions and nothing more, until one run comes through."""
     commit(path, replace(load(path), durability="power"))

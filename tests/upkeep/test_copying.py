@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 import pixstore
-from pixstore import errors, registry
+from pixstore import errors
 from pixstore.store import StoreRows
 from pixstore.upkeep import copying
 from pixstore.upkeep.copying import Copier, batches
@@ -54,23 +53,8 @@ def rename(writer: pixstore.Writer) -> None:
     writer.add(pixels(1, 4, 5, 3)[0], key="renamed", label=3)
 
 
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return the name of an engine that keeps no plain bytes, installed as pip would."""
-    site = tmp_path / "site"
-    metadata = site / "pixstore_sqlite-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    shutil.copy(Path(__file__).parents[1] / "engines" / "sqlite_engine.py", site / "pixstore_sqlite.py")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pixstore-sqlite\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[pixstore.engines]\nsqlite = pixstore_sqlite:ENGINE\n")
-    monkeypatch.syspath_prepend(str(site))
-    registry.engine.cache_clear()
-    yield "sqlite"
-    registry.engine.cache_clear()
-
-
-def test_engine_that_keeps_no_plain_bytes_is_copied_through_its_library(tmp_path: Path, plugin: str) -> None:
-    with pixstore.Writer(tmp_path / "s", engine=plugin, durability="process") as writer:
+def test_engine_that_keeps_no_plain_bytes_is_copied_through_its_library(tmp_path: Path) -> None:
+    with pixstore.Writer(tmp_path / "s", engine="sqlite", durability="process") as writer:
         for turn in range(3):
             writer.add_batch(pixels(4, 3, 3, seed=turn), label=[turn] * 4)
             writer.commit()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from tests.engine_kinds import DEEP
 
 import pixstore
 from pixstore import errors
@@ -120,7 +121,7 @@ class UpkeepModel(RuleBasedStateMachine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_kept_version_ever_changes(engine: str) -> None:
     machine = type("Model", (UpkeepModel,), {"engine": engine})
-    run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=10, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=8 if engine in DEEP else 3, stateful_step_count=10, deadline=None))
 
 
 def test_store_opens_versions_and_tags(path: Path) -> None:

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use crate::checksum;
-use crate::codec::{self, Header, Probe, Shape, jpeg, png, raw};
+use crate::codec::{self, Header, Probe, Shape, jpeg, lz4, png, qoi, raw, webp, zstd};
 use crate::error::{Error, Failure, Limits, Result};
 use crate::examine;
 use crate::pool::{LARGEST_CHUNK, guarded, run_ranges};
@@ -390,6 +390,8 @@ pub struct Encoding {
     pub bytes_per_sample: usize,
     pub level: u8,
     pub quality: u8,
+    /// Of WebP.
+    pub is_lossless: bool,
 }
 
 /// Encode each image; a failed one is empty.
@@ -401,8 +403,14 @@ pub fn encode(images: Vec<&[u8]>, shapes: &[Shape], encoding: Encoding, threads:
         let (pixels, shape) = (cursor.bytes(record)?, one_or_each(shapes, record));
         match encoding.codec {
             codec::PNG => png::encode(pixels, shape, encoding.bytes_per_sample, encoding.level),
-            codec::JPEG if encoding.bytes_per_sample == 1 => jpeg::encode(pixels, shape, encoding.quality),
-            codec::JPEG => Err(Error::unsupported("JPEG holds samples of 1 byte")),
+            codec::ZSTD => zstd::encode(pixels, encoding.level),
+            codec::LZ4 => lz4::encode(pixels),
+            codec::JPEG | codec::WEBP | codec::QOI if encoding.bytes_per_sample != 1 => {
+                Err(Error::unsupported("JPEG, WebP and QOI hold samples of 1 byte"))
+            }
+            codec::JPEG => jpeg::encode(pixels, shape, encoding.quality),
+            codec::WEBP => webp::encode(pixels, shape, encoding.quality, encoding.is_lossless),
+            codec::QOI => qoi::encode(pixels, shape),
             other => Err(Error::unsupported(format!("codec number {other} is not encoded here"))),
         }
     })

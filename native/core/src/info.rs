@@ -1,10 +1,14 @@
 //! What this build is made of.
 
 /// Names and versions of the libraries that do the work.
-pub const LIBRARIES: [(&str, &str); 3] = [
+pub const LIBRARIES: [(&str, &str); 7] = [
     ("libjpeg-turbo", env!("LIBJPEG_TURBO_VERSION")),
     ("libdeflater", env!("LIBDEFLATER_VERSION")),
+    ("libwebp-sys", env!("LIBWEBP_SYS_VERSION")),
+    ("lz4_flex", env!("LZ4_FLEX_VERSION")),
+    ("qoi", env!("QOI_VERSION")),
     ("twox-hash", env!("TWOX_HASH_VERSION")),
+    ("zstd-sys", env!("ZSTD_SYS_VERSION")),
 ];
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

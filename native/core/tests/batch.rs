@@ -257,7 +257,7 @@ fn what_is_encoded_in_a_batch_is_probed_and_decoded_in_order() {
         .map(|_| Shape { height: 1 + random.below(9) as u32, width: 1 + random.below(9) as u32, channels: 1 + random.below(4) as u32 })
         .collect();
     let images: Vec<Vec<u8>> = shapes.iter().map(|shape| random.smooth(shape.samples().unwrap())).collect();
-    let encoding = Encoding { codec: PNG, bytes_per_sample: 1, level: 1, quality: 90 };
+    let encoding = Encoding { codec: PNG, bytes_per_sample: 1, level: 1, quality: 90, is_lossless: false };
     let (records, failures) = batch::encode(images.iter().map(Vec::as_slice).collect(), &shapes, encoding, 3);
     assert_eq!(failures, []);
     let place = Place::Buffers(records.iter().map(Vec::as_slice).collect());

@@ -228,7 +228,7 @@ fn load<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (images, shapes, bytes_per_sample, codec, *, level=1, quality=90, threads=0))]
+#[pyo3(signature = (images, shapes, bytes_per_sample, codec, *, level=1, quality=90, lossless=false, threads=0))]
 #[allow(clippy::too_many_arguments, reason = "the signature is the one of the stub")]
 fn encode<'py>(
     py: Python<'py>,
@@ -238,10 +238,11 @@ fn encode<'py>(
     codec: u8,
     level: u8,
     quality: u8,
+    lossless: bool,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyArray1<i64>>, Failures)> {
-    if !(1..=12).contains(&level) || !(1..=100).contains(&quality) {
-        return Err(bad_value(format!("level is {level}, quality {quality}; a level is 1 to 12, a quality 1 to 100")));
+    if !(1..=19).contains(&level) || !(1..=100).contains(&quality) {
+        return Err(bad_value(format!("level is {level}, quality {quality}; a level is 1 to 19, a quality 1 to 100")));
     }
     let shapes = self::shapes(&shapes)?;
     let held = match images.cast::<PyList>() {
@@ -254,7 +255,7 @@ fn encode<'py>(
     } else {
         equal_images(held[0].bytes(), &shapes, bytes_per_sample)?
     };
-    let encoding = Encoding { codec, bytes_per_sample, level, quality };
+    let encoding = Encoding { codec, bytes_per_sample, level, quality, is_lossless: lossless };
     let (records, failures) = py.detach(|| batch::encode(images, &shapes, encoding, threads));
     let mut lengths: Vec<i64> = records.iter().map(|record| record.len() as i64).collect();
     failures.iter().for_each(|failure| lengths[failure.record] = -1);

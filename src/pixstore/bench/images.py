@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pixstore
 from pixstore.bench import generator
 from pixstore.bench.ways.base import Images, Work
 from pixstore.errors import InvalidInputError, RecordError
+from pixstore.naming import SourceLike, Stated, source_words
 from pixstore.schema import ARRAY_CODECS
 
 LARGEST_BYTES = 1_000_000_000
@@ -103,17 +104,23 @@ def built_in(count: int, *, seed: int = 0) -> Sample:
     return Sample(name, "synthetic", len(drawn.labels), drawn.images, drawn.labels)
 
 
-def from_source(path: Path, count: int, *, seed: int = 0) -> Sample:
-    """Return a seeded sample of up to `count` of the images at `path`, in the source's order.
+def from_source(source: SourceLike, count: int, *, seed: int = 0, stated: Stated | None = None) -> Sample:
+    """Return a seeded sample of up to `count` of the images of a source, in its order; `stated` is what is said of it.
 
     Images that cannot be decoded are left out and named in the notes. Raises what `pixstore.open` raises, and InvalidInputError
-    where nothing at the path can be decoded.
+    where nothing there can be decoded.
     """
-    dataset = pixstore.open(path)
+    dataset = pixstore.open(source, **(stated or {}))
     if len(dataset) == 0:
-        raise InvalidInputError(f"{path}: no images here")
+        raise InvalidInputError(f"{source_words(source)}: no images here")
+    path = first_path(source)
     chosen = np.sort(np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False))
     return from_rows(dataset, path, chosen)
+
+
+def first_path(source: SourceLike) -> Path:
+    """Return where the images that are measured lie: those of the first field."""
+    return Path(next(iter(source.values())) if isinstance(source, Mapping) else source)
 
 
 def from_rows(dataset: pixstore.Dataset, path: Path, rows: NDArray[np.int64], *, most_bytes: int | None = None) -> Sample:

@@ -16,9 +16,17 @@ TITLES = {
 }
 KEPT_TITLES = {"hand-files": "{codec} files, by hand", "hand-lmdb": "LMDB + {codec}, by hand"}
 """Of the ways by hand that keep encoded images as they are."""
-ENGINES = {"packed": "packed", "files": "files", "lmdb": "LMDB", "hdf5": "HDF5"}
-CODECS = {"png": "PNG", "jpeg": "JPEG", "raw": "raw"}
-LOSSY_CODECS = ("jpeg",)
+ENGINES = {
+    "packed": "packed", "files": "files", "lmdb": "LMDB", "hdf5": "HDF5", "tar": "tar", "feather": "Feather", "parquet": "Parquet",
+    "zarr": "Zarr", "tiledb": "TileDB", "leveldb": "LevelDB", "rocksdb": "RocksDB", "sqlite": "SQLite",
+}  # fmt: skip
+CODECS = {
+    "png": "PNG", "jpeg": "JPEG", "raw": "raw", "webp": "WebP", "webp-lossless": "lossless WebP", "qoi": "QOI", "avif": "AVIF",
+    "lz4": "LZ4",
+}  # fmt: skip
+LOSSY_CODECS = ("jpeg", "webp", "avif")
+BYTE_CODECS = ("webp-lossless", "qoi")
+"""Lossless ones that hold samples of one byte alone."""
 FAMILIES = {
     "tutorial-png": "files",
     "tutorial-lmdb": "lmdb",

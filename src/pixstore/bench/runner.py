@@ -27,6 +27,8 @@ from pixstore.bench.stage import StageRun
 from pixstore.bench.ways import catalog
 from pixstore.bench.ways.base import Way
 from pixstore.errors import InvalidInputError
+from pixstore.naming import SourceLike, Stated, Unmatched
+from pixstore.schema import ChannelOrder
 
 WARM_UP_IMAGES = 10
 WARM_UP_BYTES = 4_000_000
@@ -38,7 +40,7 @@ OVERRUN = 1.25
 
 
 def run(
-    source: str | Path | None = None,
+    source: SourceLike | None = None,
     *,
     ways: Sequence[str] | None = None,
     experiments: Sequence[str] = EXPERIMENTS,
@@ -48,13 +50,16 @@ def run(
     max_disk_bytes: int | None = None,
     suite: Sequence[str] = (suites.CLASSIC,),
     out: str | Path | None = None,
+    channel_order: ChannelOrder | None = None,
+    unmatched: Unmatched = "refuse",
     progress: Report | None = None,
 ) -> Results:
     """Measure ways of keeping images, on built-in ones or on those at `source`, and return the results.
 
     suite: "classic", "full" (that and every question of the lab) or names of questions. budget_seconds: 120 for the classic
     experiment, 1800 for all, unless given. repeats: so many of each cell of the classic experiment, fewer where the budget is short;
-    for None at least 5, and on until the median is known within 5 %, 20 at most.
+    for None at least 5, and on until the median is known within 5 %, 20 at most. channel_order, unmatched: as `pixstore.open` takes them;
+    of several fields the first is measured.
 
     With `out`, stores are written below that folder and the results are saved in it, also when the run is interrupted; without,
     a temporary folder is used. No store is left behind. A way that fails is a cell with an error, not an exception. Raises
@@ -65,7 +70,7 @@ def run(
     budget = suites.default_budget(suite) if budget_seconds is None else budget_seconds
     limits = Limits(repeats, budget, max_disk_bytes, suites.classic_seconds(suite, budget))
     _check(ways, experiments, cutoffs, has_source=source is not None)
-    with contextlib.closing(_sample(source, cutoffs)) as sample:
+    with contextlib.closing(_sample(source, cutoffs, {"channel_order": channel_order, "unmatched": unmatched})) as sample:
         is_built_in = sample.dataset is None
         names = catalog.default_names(is_built_in=is_built_in, is_encoded=sample.is_encoded) if ways is None else list(ways)
         stages = planned.stages(experiments, cutoffs or planned.default_cutoffs(None if is_built_in else sample.total))
@@ -93,9 +98,9 @@ def _check(ways: Sequence[str] | None, experiments: Sequence[str], cutoffs: Sequ
         raise InvalidInputError(f"cutoffs {cutoffs}: name numbers of images from 1 on")
 
 
-def _sample(source: str | Path | None, cutoffs: Sequence[int] | None) -> Sample:
+def _sample(source: SourceLike | None, cutoffs: Sequence[int] | None, stated: Stated) -> Sample:
     largest = max(cutoffs or planned.default_cutoffs(None))
-    return built_in(largest) if source is None else from_source(Path(source), largest)
+    return built_in(largest) if source is None else from_source(source, largest, stated=stated)
 
 
 def _measure(job: Job, limits: Limits, started: float, out: str | Path | None, progress: Report | None) -> Results:

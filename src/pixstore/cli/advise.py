@@ -18,6 +18,7 @@ from pixstore.bench.advice import words
 from pixstore.cli.bench import parse_duration
 from pixstore.cli.console import SECONDS_BETWEEN_LINES, JsonOption, Output, QuietOption
 from pixstore.cli.showing import show_table
+from pixstore.cli.source import ChannelOrderOption, FieldOption, SourceArgument, UnmatchedOption, named
 from pixstore.cli.words import as_duration, printable
 
 DIFFERENT = 1
@@ -25,9 +26,6 @@ Use: TypeAlias = Literal["train", "browse", "archive"]
 EditRate: TypeAlias = Literal["often", "never"]
 Medium: TypeAlias = Literal["auto", "memory", "ssd", "disk", "network"]
 
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A folder of images, CIFAR batches, HDF5, LMDB, a store …; only read.")
-]
 UseOption = Annotated[Use, typer.Option(help="Shuffled batches for training, single random reads, or bytes on disk.")]
 DemandOption = Annotated[
     float | None,
@@ -48,13 +46,16 @@ BudgetOption = Annotated[str, typer.Option(metavar="TIME", help="How long it may
 
 
 def run(
-    source: SourceArgument,
+    source: SourceArgument = None,
     use: UseOption = "train",
     demand: DemandOption = None,
     edit: EditOption = "never",
     medium: MediumOption = "auto",
     dest: DestOption = None,
     budget: BudgetOption = f"{bench.ADVICE_SECONDS:.0f}s",
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
+    channel_order: ChannelOrderOption = None,
     json: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -73,10 +74,11 @@ def run(
     pixstore advise photos/ --use browse --edit often --medium network
     """
     output = Output(json, quiet)
+    asked = named(source, field, channel_order=channel_order, unmatched=unmatched)
     with Doing(quiet=quiet) as doing:
         advice = bench.advise(
-            source, use, demand=demand, edit=edit, medium=None if medium == "auto" else medium, destination=dest,
-            budget_seconds=parse_duration(budget), progress=doing.show,
+            asked.source, use, demand=demand, edit=edit, medium=None if medium == "auto" else medium, destination=dest,
+            budget_seconds=parse_duration(budget), channel_order=channel_order, unmatched=unmatched, progress=doing.show,
         )  # fmt: skip
     show(advice, output)
     output.finish(advice.to_json())

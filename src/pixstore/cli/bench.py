@@ -21,6 +21,7 @@ from pixstore.bench import report, table, words
 from pixstore.bench.lab.catalog import QUESTIONS
 from pixstore.cli.console import SECONDS_BETWEEN_LINES, JsonOption, Output, QuietOption
 from pixstore.cli.showing import show_findings, show_place, show_table
+from pixstore.cli.source import ChannelOrderOption, FieldOption, Named, UnmatchedOption, named
 from pixstore.cli.words import parse_size, printable
 from pixstore.errors import InvalidInputError
 
@@ -112,6 +113,9 @@ def run(
     suite: SuiteOption = "classic",
     max_disk: DiskOption = None,
     out: OutOption = None,
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
+    channel_order: ChannelOrderOption = None,
     json: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -133,11 +137,12 @@ def run(
     pixstore bench photos/ --budget 20m --ways source,packed/keep,lmdb/keep@power
     """
     output = Output(json, quiet)
+    asked = None if source is None and not field else named(source, field, channel_order=channel_order, unmatched=unmatched)
     folder = Path(out) if out is not None else Path("pixstore-bench") / datetime.now().strftime("%Y%m%d-%H%M%S")
     try:
         with _Bar(quiet=quiet) as bar:
             results = bench.run(
-                source,
+                None if asked is None else asked.source,
                 ways=None if ways is None else _names(ways),
                 experiments=_names(experiments),
                 cutoffs=None if cutoffs is None else [_number(each) for each in _names(cutoffs)],
@@ -146,13 +151,15 @@ def run(
                 suite=_names(suite),
                 max_disk_bytes=None if max_disk is None else parse_size(max_disk),
                 out=folder,
+                channel_order=channel_order,
+                unmatched=unmatched,
                 progress=bar.show,
             )
     except KeyboardInterrupt:
         if (folder / bench.JSON_NAME).exists():
-            _show(bench.load(folder), folder, source, output)
+            _show(bench.load(folder), folder, asked, output)
         raise
-    _show(results, folder, source, output)
+    _show(results, folder, asked, output)
     if results.differences:
         for each in results.differences:
             print(f"pixstore: what was read differs from what was stored: {printable(each)}", file=sys.stderr)
@@ -178,24 +185,24 @@ def _number(text: str) -> int:
     return int(digits)
 
 
-def _show(results: bench.Results, folder: Path, source: str | None, output: Output) -> None:
+def _show(results: bench.Results, folder: Path, asked: Named | None, output: Output) -> None:
     """Print the tables, two sentences and the lab's answers, where the report is and what to do next."""
     written = report.write(results, folder)
     # A first look at built-in images is to fit on a screen.
-    for each in table.tables(results)[-1:] if source is None else table.tables(results):
+    for each in table.tables(results)[-1:] if asked is None else table.tables(results):
         show_table(each, output)
     show_findings(results, 2, output)
     show_place(written, output)
     output.say("Next:")
-    for command in _next(source):
+    for command in _next(asked):
         output.say(f"  {command}")
     output.finish(results.to_json())
 
 
-def _next(source: str | None) -> list[str]:
-    if source is None:
+def _next(asked: Named | None) -> list[str]:
+    if asked is None:
         return ["pixstore bench YOUR/IMAGES", "pixstore convert YOUR/IMAGES images.pixstore"]
-    quoted = printable(shlex.quote(source))
+    quoted = printable(shlex.join(asked.arguments))
     return [f"pixstore advise {quoted}", f"pixstore convert {quoted} images.pixstore", "pixstore info images.pixstore"]
 
 

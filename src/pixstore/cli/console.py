@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-import pixstore
 from pixstore.cli.words import as_duration, as_size, printable
 
 JsonOption: TypeAlias = Annotated[
@@ -27,7 +26,6 @@ QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Pri
 LabelFromOption: TypeAlias = Annotated[
     str | None, typer.Option("--label-from", metavar="folder|REGEX|FILE.csv", help="Where an image folder's labels come from.")
 ]
-PathArgument: TypeAlias = Annotated[str, typer.Argument(metavar="PATH", help="A store, or data of a known layout.")]
 StoreArgument: TypeAlias = Annotated[str, typer.Argument(metavar="STORE", help="A store.")]
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -64,12 +62,6 @@ class Output:
             print(text.encode("utf-8", "backslashreplace").decode())
         else:
             Path(self.json).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-
-
-def open_dataset(path: str, *, label_from: str | None = None, quiet: bool = False) -> pixstore.Dataset:
-    """Open what lies at the path; listing a large folder shows how far it is."""
-    with Meter("listing", unit="files", quiet=quiet) as meter:
-        return pixstore.open(path, label_from=label_from, progress=meter.update)
 
 
 class Meter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +13,22 @@ import typer
 
 import pixstore
 from pixstore.cli.console import JsonOption, LabelFromOption, Meter, Output, QuietOption
+from pixstore.cli.source import ChannelOrderOption, FieldOption, Named, SourceArgument, UnmatchedOption, named, shifted
 from pixstore.cli.words import as_count, as_duration, as_size, by_reason, parse_size, printable
+from pixstore.encoding import CODECS
 from pixstore.errors import DestinationExistsError, InvalidInputError
 from pixstore.estimate.trial import Estimate
 from pixstore.manifest import is_store, load
+from pixstore.naming import absolute
+from pixstore.registry import ENGINES
 
 Durability: TypeAlias = Literal["power", "process"]
 Check: TypeAlias = Literal["structure", "decode", "none"]
 OnBad: TypeAlias = Literal["quarantine", "fail"]
 
 ShardSize = Annotated[str, typer.Option("--shard-size", metavar="SIZE", help="Bytes of pixels per file: 256MB, 1GB …")]
-Level = Annotated[int | None, typer.Option(min=1, max=12, help="Effort for png, 1 (fast) to 12 (small).")]
-Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality for jpeg.")]
+Level = Annotated[int | None, typer.Option(min=1, max=19, help="Effort, 1 (fast) to 12 for png, to 19 (small) for zstd.")]
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality for jpeg, webp and avif.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; as many as there are CPUs if not given.")]
 On = Annotated[str, typer.Option("--on", metavar="WHERE", help="Where it runs: threads, processes, ray or ray=ADDRESS.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="How many work at a time; one for each CPU if not given.")]
@@ -40,15 +43,18 @@ Memory = Annotated[str, typer.Option(metavar="SIZE", help="Bytes of images in me
 
 
 def run(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder of images, CIFAR batches, HDF5, LMDB, a store …")],
-    dest: Annotated[str, typer.Argument(metavar="DEST", help="The store to make; must not exist.")],
-    engine: Annotated[str | None, typer.Option(help="packed (the default), files, lmdb, hdf5 or a plugin's.")] = None,
-    codec: Annotated[str, typer.Option(help="keep (bytes as they are), raw, png or jpeg.")] = "keep",
+    source: SourceArgument = None,
+    dest: Annotated[str | None, typer.Argument(metavar="DEST", help="The store to make; must not exist.", show_default=False)] = None,
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
+    engine: Annotated[str | None, typer.Option(help=f"{', '.join(ENGINES)} or a plugin's; packed if not given.")] = None,
+    codec: Annotated[str, typer.Option(help=f"keep (bytes as they are), {', '.join(CODECS)}.")] = "keep",
     shard_size: ShardSize = "1GiB",
     level: Level = None,
     quality: Quality = None,
     threads: Threads = None,
     label_from: LabelFromOption = None,
+    channel_order: ChannelOrderOption = None,
     split: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A saved split, of which --part or --each are taken.")] = None,
     part: Annotated[str | None, typer.Option(help="Only the samples of this part of the split: train, test, fold-0 …")] = None,
     each: Annotated[bool, typer.Option("--each", help="One store DEST/PART for each part of the split.")] = False,
@@ -73,19 +79,23 @@ def run(
 
     pixstore convert cifar-10-batches-py/ cifar.pixstore --engine lmdb --codec png
 
+    pixstore convert --field image=photos/ --field mask=masks/ both.pixstore
+
     pixstore convert cats.pixstore train.pixstore --split default --part train
 
     What is finished is kept as it goes: after Ctrl-C, a kill or a full disk the same command goes on where it stopped.
     """
     output = Output(json, quiet)
+    source, dest = shifted(field, source, dest, last="DEST")
+    asked = named(source, field, label_from=label_from, channel_order=channel_order, unmatched=unmatched)
     parts = {part: Path(dest)}
     if each:
-        parts = destinations(source, dest, split=split, part=part, label_from=label_from)
+        parts = destinations(asked, dest, split=split, part=part)
     reports = {}
     for name, place in parts.items():
         with Meter(f"converting {name}" if each else "converting", quiet=quiet) as meter, telling_how_to_go_on():
             report = pixstore.convert(
-                source,
+                asked.source,
                 place,
                 engine=engine,
                 codec=codec,
@@ -93,7 +103,7 @@ def run(
                 level=level,
                 quality=quality,
                 threads=threads,
-                label_from=label_from,
+                **asked.options(),
                 split=split,
                 part=name,
                 durability=durability,
@@ -129,27 +139,27 @@ def telling_how_to_go_on() -> Iterator[None]:
         raise
 
 
-def destinations(source: str, dest: str, *, split: str | None, part: str | None, label_from: str | None) -> dict[str | None, Path]:
+def destinations(asked: Named, dest: str, *, split: str | None, part: str | None) -> dict[str | None, Path]:
     """Return where the store of each part goes; where an earlier run was cut off, only those parts that it did not finish.
 
     Raises DestinationExistsError where something else is, before anything is made.
     """
     if split is None or part is not None:
         raise InvalidInputError("--each is for all parts of a split: give --split, and no --part")
-    with pixstore.open(source, label_from=label_from) as dataset:
+    with asked.open(quiet=True) as dataset:
         places: dict[str | None, Path] = {name: Path(dest) / name for name in dataset.split(name=split)}
-    left = {name: place for name, place in places.items() if not is_finished(place, source, split, name)}
+    left = {name: place for name, place in places.items() if not is_finished(place, asked, split, name)}
     for place in (left or places).values():
         if place.exists() and not (is_store(place) and load(place).is_unfinished):
             raise DestinationExistsError(f"{place}: is there already; choose another place")
     return left
 
 
-def is_finished(place: Path, source: str, split: str, part: str | None) -> bool:
+def is_finished(place: Path, asked: Named, split: str, part: str | None) -> bool:
     """Return whether a store is the finished conversion of this part of this source."""
     job = load(place).job if is_store(place) else None
-    asked = {"source": os.path.abspath(source), "split": split, "part": part}
-    return job is not None and job.complete and asked.items() <= dict(job.facts).items()
+    told = {"source": absolute(asked.source), "split": split, "part": part}
+    return job is not None and job.complete and all(job.facts.get(name) == value for name, value in told.items())
 
 
 def foretold(expected: Estimate) -> list[str]:

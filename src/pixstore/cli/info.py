@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pixstore
-from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption, open_dataset
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, QuietOption
+from pixstore.cli.source import ChannelOrderOption, FieldOption, Named, SourceArgument, UnmatchedOption, named
 from pixstore.cli.words import as_count, as_size, by_reason, printable
 from pixstore.disk import bytes_of
 from pixstore.errors import RecordError
+from pixstore.field_sizes import differing_sizes
 from pixstore.schema import Format
 
 SHOWN_CLASSES = 12
 TRIED_ROWS = 20
 
 
-def run(path: PathArgument, label_from: LabelFromOption = None, quiet: QuietOption = False, json: JsonOption = None) -> None:
-    """Say what is at PATH: rows, fields, columns, classes, bytes, and whether reading it is checked.
+def run(
+    source: SourceArgument = None,
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
+    label_from: LabelFromOption = None,
+    channel_order: ChannelOrderOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = None,
+) -> None:
+    """Say what is at SOURCE: rows, fields, columns, classes, bytes, and whether reading it is checked.
 
     pixstore info photos.pixstore
+
+    pixstore info features.h5::/train/images
+
+    pixstore info --field image=photos/ --field mask=masks/
     """
     output = Output(json, quiet)
-    with open_dataset(path, label_from=label_from, quiet=quiet) as dataset:
-        found = facts(dataset, path)
+    asked = named(source, field, label_from=label_from, channel_order=channel_order, unmatched=unmatched)
+    with asked.open(quiet=quiet) as dataset:
+        found = facts(dataset, asked)
     for line in lines(found):
         output.say(line)
     output.finish(found)
 
 
-def facts(dataset: pixstore.Dataset, path: str) -> dict[str, Any]:
+def facts(dataset: pixstore.Dataset, asked: Named) -> dict[str, Any]:
     """Return what there is to say, as `--json` writes it."""
-    apparent, allocated = bytes_of(Path(path))
+    sizes = [bytes_of(path) for path in asked.paths]
+    apparent, allocated = (sum(each) for each in zip(*sizes, strict=True))
     found: dict[str, Any] = {
-        "path": path,
+        "path": asked.words,
+        **({"parts": asked.source} if isinstance(asked.source, dict) else {}),
         "origin": dataset.origin,
         "rows": len(dataset),
         "fields": [field_facts(dataset, each) for each in dataset.schema.fields],
@@ -41,7 +57,7 @@ def facts(dataset: pixstore.Dataset, path: str) -> dict[str, Any]:
         "classes": {name: list(names) for name, names in dataset.schema.classes.items()},
         "bytes": {"apparent": apparent, "allocated": allocated},
         "checked": dataset.is_checked,
-        "notes": list(dataset.report.notes),
+        "notes": [*dataset.report.notes, *differing_sizes(dataset)],
         "skipped": [{"path": each.path, "reason": each.reason} for each in dataset.report.skipped],
     }
     manifest = dataset.store_manifest

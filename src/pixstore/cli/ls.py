@@ -12,7 +12,8 @@ import pyarrow as pa
 import typer
 
 import pixstore
-from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption, open_dataset
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, QuietOption
+from pixstore.cli.source import ChannelOrderOption, FieldOption, SourceArgument, UnmatchedOption, named
 from pixstore.cli.words import printable
 from pixstore.rows import Indices
 from pixstore.splits.choices import KeyOrder
@@ -21,15 +22,18 @@ ROWS_AT_ONCE = 1000
 
 
 def run(
-    path: PathArgument,
+    source: SourceArgument = None,
     limit: Annotated[int, typer.Option(min=0, help="How many samples; 0 is all.")] = 20,
     start: Annotated[str | None, typer.Option("--from", metavar="KEY", help="In order of keys, from this one or the next on.")] = None,
     prefix: Annotated[str | None, typer.Option(metavar="TEXT", help="In order of keys, those that begin with this.")] = None,
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
     label_from: LabelFromOption = None,
+    channel_order: ChannelOrderOption = None,
     quiet: QuietOption = False,
     json: JsonOption = None,
 ) -> None:
-    """List the samples of PATH: key, shape and columns.
+    """List the samples of SOURCE: key, shape and columns.
 
     pixstore ls photos.pixstore --limit 5
 
@@ -37,7 +41,8 @@ def run(
     """
     output = Output(json, quiet)
     listed: list[dict[str, Any]] = []
-    with open_dataset(path, label_from=label_from, quiet=quiet) as dataset:
+    asked = named(source, field, label_from=label_from, channel_order=channel_order, unmatched=unmatched)
+    with asked.open(quiet=quiet) as dataset:
         rows = np.arange(len(dataset))
         if start is not None or prefix is not None:
             rows = KeyOrder(start, prefix or "").rows(dataset.table)
@@ -48,7 +53,7 @@ def run(
                 listed.append(sample)
     if 0 < limit < total:
         output.say(f"… {total - limit:,} more; --limit 0 lists all")
-    output.finish({"path": path, "rows": total, "samples": listed})
+    output.finish({"path": asked.words, "rows": total, "samples": listed})
 
 
 def samples(dataset: pixstore.Dataset, rows: Indices) -> Iterator[dict[str, Any]]:

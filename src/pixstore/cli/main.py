@@ -46,6 +46,7 @@ VERBS = {
         Verb("bench", START, "Measure which way of keeping images is best, on yours or on built-in ones."),
         Verb("advise", START, "Say which way of keeping your images is best for your use, and why."),
         Verb("convert", START, "Make a store from a folder of images, CIFAR batches, HDF5, LMDB or another store."),
+        Verb("export", START, "Take a store out: as folders, WebDataset, Parquet, TFRecord, HDF5, LMDB … for other readers."),
         Verb("split", START, "Draw train, validation and test samples, or folds, and save who is where by name."),
         Verb("info", LOOK, "Say what is at a path: rows, fields, columns, classes, bytes."),
         Verb("ls", LOOK, "List samples: key, shape and columns."),

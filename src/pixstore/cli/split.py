@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 import pixstore
-from pixstore.cli.console import JsonOption, LabelFromOption, Output, PathArgument, QuietOption
+from pixstore.cli.console import JsonOption, LabelFromOption, Output, QuietOption
+from pixstore.cli.source import ChannelOrderOption, FieldOption, Named, SourceArgument, UnmatchedOption, named
 from pixstore.cli.words import as_count, printable
 from pixstore.errors import InvalidInputError
 from pixstore.splits.parts import SplitWarning
@@ -20,7 +21,7 @@ GroupOption = Annotated[str | None, typer.Option(metavar="COLUMN", help="Keep eq
 
 
 def run(
-    path: PathArgument,
+    source: SourceArgument = None,
     train: SizeOption = None,
     val: SizeOption = None,
     test: SizeOption = None,
@@ -31,11 +32,14 @@ def run(
     name: Annotated[str | None, typer.Option(help='Its name in the store; "default" if not given.')] = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Save as FILE.arrow or FILE.csv, for data that is no store.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of another split of that name.")] = False,
+    field: FieldOption = None,
+    unmatched: UnmatchedOption = "refuse",
     label_from: LabelFromOption = None,
+    channel_order: ChannelOrderOption = None,
     quiet: QuietOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Split the samples of PATH and save it; without sizes, say which splits are saved there.
+    """Split the samples of SOURCE and save it; without sizes, say which splits are saved there.
 
     pixstore split cats.pixstore --train 0.8 --val 0.1 --test 0.1 --stratify label --group patient
 
@@ -47,9 +51,10 @@ def run(
     sizes = {part: parsed(size) for part, size in (("train", train), ("val", val), ("test", test)) if size is not None}
     if sizes and kfold is not None:
         raise InvalidInputError("sizes and --kfold are two kinds of split; give one of them")
-    with pixstore.open(path, label_from=label_from) as dataset:
+    asked = named(source, field, label_from=label_from, channel_order=channel_order, unmatched=unmatched)
+    with asked.open(quiet=quiet) as dataset:
         if not sizes and kfold is None:
-            listed(dataset, path, Path(out) if out else name, output)
+            listed(dataset, asked, Path(out) if out else name, output)
             return
         place = Path(out) if out else name or "default"
         with warnings.catch_warnings(record=True) as noted:
@@ -63,12 +68,12 @@ def run(
     notes = [str(each.message) for each in noted]
     made = {"stratify": stratify, "group": group, "seed": seed}
     say(output, str(place), counts, made, notes)
-    version = None if out else store_version(path)
-    output.say(f"saved in {printable(out or path)}" + ("" if version is None else f", version {version}"))
-    output.finish({"path": path, "name": str(place), "version": version, **made, "parts": counts, "notes": notes})
+    version = None if out else store_version(asked)
+    output.say(f"saved in {printable(out or asked.words)}" + ("" if version is None else f", version {version}"))
+    output.finish({"path": asked.words, "name": str(place), "version": version, **made, "parts": counts, "notes": notes})
 
 
-def listed(dataset: pixstore.Dataset, path: str, name: str | Path | None, output: Output) -> None:
+def listed(dataset: pixstore.Dataset, asked: Named, name: str | Path | None, output: Output) -> None:
     """Say which splits are saved, and how many samples each part has now."""
     saved = dataset.splits
     names = list(saved) if name is None else [name]
@@ -79,8 +84,9 @@ def listed(dataset: pixstore.Dataset, path: str, name: str | Path | None, output
         say(output, str(each), counts, made, [])
         found[str(each)] = {**made, "parts": counts}
     if not names:
-        output.say(f"no split is saved here; make one: pixstore split {printable(path)} --train 0.8 --test 0.2")
-    output.finish({"path": path, "splits": found})
+        place = "" if asked.is_store else " --out split.arrow"
+        output.say(f"no split is saved here; make one: pixstore split {printable(asked.words)} --train 0.8 --test 0.2{place}")
+    output.finish({"path": asked.words, "splits": found})
 
 
 def say(output: Output, name: str, counts: dict[str, int], made: dict[str, Any], notes: list[str]) -> None:
@@ -104,6 +110,6 @@ def parsed(text: str) -> int | float:
         raise InvalidInputError(f"{text!r} is no size; give a fraction such as 0.8, or a count") from error
 
 
-def store_version(path: str) -> int | None:
-    with pixstore.open(path) as dataset:
+def store_version(asked: Named) -> int | None:
+    with asked.open(quiet=True) as dataset:
         return None if dataset.store_manifest is None else dataset.store_manifest.version

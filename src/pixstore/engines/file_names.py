@@ -13,7 +13,7 @@ from pixstore.schema import Format
 
 MOST_NAME_BYTES = 255
 HASH_BYTES = 16
-SUFFIXES = {"raw": ".npy", "jpeg": ".jpg", "tiff": ".tif"}
+SUFFIXES = {"raw": ".npy", "jpeg": ".jpg", "tiff": ".tif", "zstd": ".zst"}
 UNSAFE = re.compile(r"[^a-z0-9_.-]+|^\.")
 SAFE_BYTES = np.isin(np.arange(256), np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789_.-", np.uint8))
 """Whether a byte of a key stands in its file name as it is, but for a dot at the beginning."""

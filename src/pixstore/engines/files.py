@@ -190,6 +190,7 @@ def read_record(name: str, folder: int) -> bytes:
 class FilesEngine(Engine):
     name = "files"
     extension = ".files"
+    file_per_record = True
 
     def create(self, path: Path, schema: Schema, *, durable: bool, max_bytes: int) -> ShardWriter:
         return FilesWriter(path, schema, durable=durable)

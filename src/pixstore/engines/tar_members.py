@@ -7,10 +7,11 @@ WebDataset cuts a name at its first dot: what stands before is the sample, what 
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
-from functools import lru_cache
+from functools import cache
 
-from pixstore.engines.file_names import escape
+from pixstore.engines.file_names import HASH_BYTES, escape
 
 BLOCK_BYTES = 512
 END_BYTES = 2 * BLOCK_BYTES
@@ -20,6 +21,9 @@ MODE = 0o644
 SIZE_PLACE = 124
 CHECKSUM_PLACE = 148
 MAIN_FIELD = "image"
+MOST_SAMPLE_NAME = 180
+"""So that the name stays below what file systems take, with field, suffix and a mark behind it."""
+NO_KEY = "~"
 
 
 def ending_of(field: str, suffix: str) -> str:
@@ -27,19 +31,20 @@ def ending_of(field: str, suffix: str) -> str:
     return suffix if field == MAIN_FIELD else f".{escape(field)}{suffix}"
 
 
-def sample_of(key: str, ending: str, mark: str = "") -> str:
-    """Return the sample's part of a member's name: the key, escaped, without a dot; `mark` begins with `~`."""
-    # The files engine's names, but that the first dot must be ours. A name is cut before its dots count three bytes each.
-    room = "~" * (2 * key.count("."))
-    name = escape(key, ending + room, mark)
-    return name.removesuffix(ending + room).replace(".", "%2E")
+def sample_of(key: str, mark: str = "") -> str:
+    """Return the sample's part of a member's name: the key, escaped, without a dot; `mark` begins with `~`, which no escaped key holds."""
+    name = escape(key).replace(".", "%2E") or NO_KEY
+    if len(name) > MOST_SAMPLE_NAME:
+        hashed = hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=HASH_BYTES).hexdigest()
+        name = f"{name[: MOST_SAMPLE_NAME - len(hashed) - 1]}~{hashed}"
+    return f"{name}{mark}"
 
 
-@lru_cache(8)
-def _template(mode: int) -> tuple[bytes, int]:
-    """Return the header of an empty member without a name, its checksum as spaces, and the sum of its bytes."""
+@cache
+def _template() -> tuple[bytes, int]:
+    """Return a header without name and size, its checksum as spaces, and the sum of its bytes."""
     info = tarfile.TarInfo("")
-    info.mode = mode
+    info.mode = MODE
     block = bytearray(info.tobuf(tarfile.PAX_FORMAT)[:BLOCK_BYTES])
     block[SIZE_PLACE : SIZE_PLACE + 11] = bytes(11)
     block[CHECKSUM_PLACE : CHECKSUM_PLACE + 8] = b" " * 8
@@ -53,7 +58,7 @@ def header(name: str, size: int) -> bytes:
         info = tarfile.TarInfo(name)
         info.size, info.mode = size, MODE
         return info.tobuf(tarfile.PAX_FORMAT)
-    block, total = _template(MODE)
+    block, total = _template()
     digits = b"%011o" % size
     checksum = total + sum(plain) + sum(digits)
     return b"".join([

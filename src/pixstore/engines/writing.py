@@ -30,6 +30,10 @@ BLOCK_BYTES = 4096
 """What a file system gives out at least, so what is needed at least where it gives nothing."""
 
 
+PROBE_BYTES = 16 << 20
+"""Written to learn why a library could not write."""
+
+
 class GuardedWriter(ShardWriter):
     """A shard writer that fails clean: after any error nothing of the shard is left, and it takes no more rows.
 
@@ -120,6 +124,15 @@ def claim(path: Path) -> int:
         raise DestinationExistsError(f"{path}: something is already there; shards are never written over") from error
 
 
+def raise_refusal(path: Path) -> None:
+    """Raise the system's reason for not writing to a file or into a folder, where a library has none; return where it writes."""
+    place = path / "more" if path.is_dir() else path
+    with open(place, "ab") as file:
+        file.write(bytes(PROBE_BYTES))
+    if place != path:
+        place.unlink()
+
+
 def view_of(data: Buffer | NDArray[np.uint8]) -> memoryview:
     """Return the bytes of a buffer without a copy."""
     view = data.data if isinstance(data, np.ndarray) else memoryview(data)
@@ -208,12 +221,19 @@ def prove(path: Path, extents: Mapping[str, Extents], reader: ShardReader, sampl
 
     Raises CorruptStoreError where they differ: the library then keeps bytes in a way this engine does not know.
     """
-    with open(path, "rb") as file:
-        for field, each in extents.items():
-            present = np.flatnonzero(each.offset >= 0)
-            rows = present[np.linspace(0, len(present) - 1, min(samples, len(present))).astype(np.int64)].tolist()
-            for row, expected in zip(rows, reader.read(field, rows), strict=True):
-                file.seek(int(each.offset[row]))
-                if file.read(int(each.length[row])) != bytes(expected):
-                    problem = f"record {row} of {field!r} is not where its library put it"
-                    raise CorruptStoreError(f"{path}: {problem}; report this with what `pixstore --version` says")
+    for field, each in extents.items():
+        present = np.flatnonzero(each.offset >= 0)
+        rows = present[np.linspace(0, len(present) - 1, min(samples, len(present))).astype(np.int64)].tolist()
+        for row, expected in zip(rows, reader.read(field, rows), strict=True):
+            if _plain_bytes(path.parent, each, row) != bytes(expected):
+                problem = f"record {row} of {field!r} is not where its library put it"
+                raise CorruptStoreError(f"{path}: {problem}; report this with what `pixstore --version` says")
+
+
+def _plain_bytes(folder: Path, extents: Extents, row: int) -> bytes:
+    length = int(extents.length[row])
+    if not length:
+        return b""
+    with open(folder / extents.paths[extents.file[row]], "rb") as file:
+        file.seek(int(extents.offset[row]))
+        return file.read(length)

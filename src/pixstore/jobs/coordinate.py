@@ -112,7 +112,12 @@ def _made(job: Job, plan: Plan, facts: Mapping[str, Any], terms: Terms, unfinish
     ledger = _begin(job, plan, facts, terms, unfinished)
     resumed = ledger.state.samples
     plan, duplicates = _deduplicated(job, plan, terms, ledger)
-    _run(job, plan, terms, ledger)
+    try:
+        _run(job, plan, terms, ledger)
+    except StoreBusyError:
+        # A source that looks after its files itself has noticed the change first.
+        _refuse_changed(job, plan)
+        raise
     _commit(job, plan, ledger, complete=True)
     remove_leftovers(job.destination)
     return Outcome(ledger.state, sorted(ledger.bad_rows, key=lambda each: each.row), duplicates, resumed, ledger.remarks)
@@ -141,12 +146,17 @@ def _begin(job: Job, plan: Plan, facts: Mapping[str, Any], terms: Terms, unfinis
 
 def _commit(job: Job, plan: Plan, ledger: Ledger, *, complete: bool = False) -> None:
     """Commit what is done, unless it may be of two states of the source."""
+    _refuse_changed(job, plan)
+    ledger.commit(complete=complete)
+
+
+def _refuse_changed(job: Job, plan: Plan) -> None:
+    """Raise JobMismatchError where a file of many records is not any more as it was planned."""
     if (path := plan.containers.changed()) is not None:
         raise JobMismatchError(
             f"{job.destination}: the source changed while it was converted ({path}), so what was read of it since then was thrown away;"
             " remove the destination and convert anew, or put the file back"
         )
-    ledger.commit(complete=complete)
 
 
 def _deduplicated(job: Job, plan: Plan, terms: Terms, ledger: Ledger) -> tuple[Plan, list[Duplicate]]:

@@ -19,7 +19,7 @@ from pixstore.jobs.plan import Plan
 from pixstore.jobs.ranges import BATCH_ROWS, found_again
 from pixstore.jobs.reading import find
 from pixstore.rows import Indices
-from pixstore.schema import KEY
+from pixstore.schema import ARRAY_CODECS, KEY
 
 Hashes = NDArray[np.uint64]
 SEEDS = (0, 1)
@@ -60,8 +60,8 @@ def _stored(dataset: Dataset, name: str, rows: Indices, threads: int | None) -> 
     if found.records is None:
         return [], [], found.present, found.lost
     buffers, good, _ = codec.fetch_masked(found.records, threads=threads, io="pread")
-    # The bytes of raw pixels do not say how wide an image is; those of all other formats do.
-    layouts = [f"{each.shape} {each.dtype}" if (each.codec or "").startswith("raw") else "" for each in found.records.formats]
+    # The bytes of arrays do not say how wide an image is; those of all other formats do.
+    layouts = [f"{each.shape} {each.dtype}" if each.codec in ARRAY_CODECS else "" for each in found.records.formats]
     each_layout = [layouts[number] for number in found.records.format.tolist()]
     return buffers, each_layout, found.present, np.concatenate([found.lost, found.present[~good]])
 

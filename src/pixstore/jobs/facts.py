@@ -16,7 +16,7 @@ from pixstore import codec
 from pixstore.dataset import Dataset
 from pixstore.errors import JobMismatchError
 from pixstore.jobs.job import Files
-from pixstore.manifest import Manifest, serialise
+from pixstore.manifest import Manifest, is_store, serialise
 from pixstore.trust.cells import cell_hashes
 
 WORDS = {
@@ -108,15 +108,20 @@ def _content(dataset: Dataset) -> int:
 
 
 def containers_of(
-    dataset: Dataset, fields: Mapping[str, NDArray[np.int64]], files: Mapping[str, Files], found: Iterable[str], origin: Path | None
+    dataset: Dataset,
+    fields: Mapping[str, NDArray[np.int64]],
+    files: Mapping[str, Files],
+    found: Iterable[str],
+    origins: Mapping[str, Sequence[Path]],
 ) -> Containers:
-    """Return the files that hold many records: those `found`, and all at `origin` where no samples have files of their own.
+    """Return the files that hold many records: those `found`, and all where a field comes from whose samples have no files of their own.
 
-    Those of a store are none: they never change.
+    `origins` says where, by field, or for "" where all come from one place. Those of a store are none: they never change.
     """
     if dataset.store_manifest is not None or len(files) == len(fields):
         return Containers()
-    return Containers.at(sorted({*found, *(() if origin is None or files else _files_at(origin))}))
+    places = {path for name in fields if name not in files for path in origins.get(name, origins.get("", ()))}
+    return Containers.at(sorted({*found, *(each for path in places if not is_store(path) for each in _files_at(path))}))
 
 
 def _files_at(path: Path) -> list[str]:

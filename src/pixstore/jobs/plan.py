@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,16 @@ def make_plan(
     dataset: Dataset,
     order: str = "source",
     *,
-    origin: Path | None = None,
+    origins: Mapping[str, Sequence[Path]] | None = None,
     threads: int | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Plan:
     """Return what is to be converted. Files of their own are looked at (size, mtime), none is opened.
 
-    origin: where the dataset was opened from; its files tell its state where samples have none of their own. `progress(samples, 0, 0)` is
-    called as it goes. Raises DuplicateKeyError where two samples have one key, InvalidInputError for an order that there is not.
+    origins: where each field was opened from ("" is all of them); files there tell their state where samples have none of their own.
+    `progress(samples, 0, 0)` is called as it goes.
+
+    Raises DuplicateKeyError where two samples have one key, InvalidInputError for an order that there is not.
     """
     hashes = codec.hash_keys(dataset.keys)
     _refuse_twice(dataset.keys, hashes)
@@ -107,7 +109,7 @@ def make_plan(
         own = [each for _, each in parts if each is not None]
         if len(own) == len(parts):
             files[name] = (np.concatenate([size for size, _ in own]), np.concatenate([mtime for _, mtime in own]))
-    held = containers_of(dataset, fields, files, containers, origin)
+    held = containers_of(dataset, fields, files, containers, origins or {})
     facts = source_facts(dataset, hashes, files, held)
     return Plan(dataset.table, rows, hashes[rows], fields, files, facts, -(-dataset.table.nbytes // max(len(rows), 1)), held)
 
@@ -169,5 +171,6 @@ def _guessed(dataset: Dataset, name: str, rows: Indices) -> int:
     records = find(dataset, name, sampled, None).records
     if records is None:
         return 0
-    assert isinstance(records.place, list)
-    return sum(len(each) for each in records.place) // len(records)
+    assert not isinstance(records.place, Extents), "what is read is in memory"
+    place = records.place
+    return (int(place.length.sum()) if isinstance(place, Slices) else sum(len(each) for each in place)) // len(records)

@@ -110,7 +110,9 @@ class _Work:
         self.samples += len(kept)
         for name, each in fields.items():
             if each.trailing is not None:
-                self.remarks += [*with_trailing(keys, each.trailing[kept]), *misnamed(keys, stored[name])]
+                self.remarks += with_trailing(keys, each.trailing[kept])
+                # Keys are the names of the first field's files; those of a mask may end otherwise.
+                self.remarks += misnamed(keys, stored[name]) if name == job.schema.field_names[0] else []
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -19,7 +19,6 @@ from pixstore.jobs.cut import cut
 from pixstore.jobs.job import Check, Files
 from pixstore.loader.pool import BufferPool
 from pixstore.rows import WHOLE_FILE, Extents, Indices, Records, Slices, arrow_rows
-from pixstore.schema import SOURCE_CODECS
 
 UNTOLD_PIXELS = 1 << 20
 """Taken as the decoded bytes of a record whose header says nothing: it will be refused when it is decoded."""
@@ -108,7 +107,7 @@ def pieces(found: Mapping[str, Found], encoding: Encoding, most_bytes: int) -> l
 
 def must_decode(records: Records, encoding: Encoding) -> bool:
     """Return whether these records become pixels on their way."""
-    return encoding.codec != "keep" or any(each.codec in SOURCE_CODECS for each in records.formats)
+    return encoding.codec != "keep" or bool(codec.in_source_order(records).any())
 
 
 def read(found: Found, encoding: Encoding, check: Check) -> Read:
@@ -116,9 +115,35 @@ def read(found: Found, encoding: Encoding, check: Check) -> Read:
     records = found.records
     if records is None or not len(records):
         return _spread(found, FieldRecords(Slices(b"", *_nowhere(0)), [ABSENT], np.zeros(0, np.int32)), np.ones(0, bool), [], 0)
+    if encoding.codec == "keep" and len(set((turned := codec.in_source_order(records)).tolist())) == 2:
+        return _read_apart(found, records, turned, encoding, check)
     if must_decode(records, encoding):
         return _encoded(found, records, encoding)
     return _kept(found, records, encoding, check)
+
+
+def _read_apart(found: Found, records: Records, turned: NDArray[np.bool_], encoding: Encoding, check: Check) -> Read:
+    """Read those records that a store has in another order, and those that stay as they are, each in their way."""
+    both = []
+    for places in (np.flatnonzero(turned), np.flatnonzero(~turned)):
+        files = None if found.files is None else (found.files[0][places], found.files[1][places])
+        both.append(read(replace(found, records=codec.take(records, places), present=found.present[places], files=files), encoding, check))
+    first, second = both
+    slices, others = first.records.slices, second.records.slices
+    is_second = np.zeros(found.count, bool)
+    is_second[found.present[~turned]] = True
+    merged = FieldRecords(
+        Slices(
+            np.concatenate([np.frombuffer(each.data, np.uint8) for each in (slices, others)]),
+            np.where(is_second, others.offset + len(slices.data), slices.offset),
+            np.where(is_second, others.length, slices.length),
+        ),
+        [*first.records.formats, *second.records.formats],
+        np.where(is_second, second.records.format + len(first.records.formats), first.records.format).astype(np.int32),
+    )
+    # What was lost is told by both.
+    bad = [*first.bad_rows, *second.bad_rows[len(found.bad_rows) :]]
+    return Read(merged, first.good & second.good, bad, first.stored + second.stored)
 
 
 def _kept(found: Found, records: Records, encoding: Encoding, check: Check) -> Read:

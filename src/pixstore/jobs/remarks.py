@@ -20,7 +20,7 @@ CODECS = {
     **dict.fromkeys(("png", "apng"), "png"),
     **dict.fromkeys(("jpg", "jpeg", "jpe", "jfif"), "jpeg"),
     **dict.fromkeys(("tif", "tiff"), "tiff"),
-    **{name: name for name in ("gif", "bmp", "webp")},
+    **{name: name for name in ("gif", "bmp", "webp", "qoi", "avif")},
 }
 """The codec that a suffix says, for suffixes that say one."""
 

@@ -53,4 +53,6 @@ def _pixels(export: Export, part: Encoded, places: list[int], field: str) -> Ite
     for place in places:
         # Raw records are the array itself, which need not be read a second time.
         form = part.formats[place]
-        yield np.frombuffer(part.records[place] or b"", np.dtype(form.dtype or "").newbyteorder("<")).reshape(form.shape or ())
+        dtype = np.dtype(form.dtype or "")
+        image = np.frombuffer(part.records[place] or b"", dtype.newbyteorder("<") if dtype.isnative else dtype).reshape(form.shape or ())
+        yield image.astype(dtype.newbyteorder("="), copy=False)

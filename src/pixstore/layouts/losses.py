@@ -27,9 +27,15 @@ def columns_lost(dataset: Dataset, kept: Collection[str]) -> list[Loss]:
     return [Loss("columns", f"columns that are left out: {_first(lost)}")] if lost else []
 
 
-def fields_lost(dataset: Dataset) -> list[Loss]:
-    """Return the loss of all fields but `image`."""
-    lost = [name for name in dataset.schema.field_names if name != IMAGE]
+def attributes_lost(dataset: Dataset) -> list[Loss]:
+    """Return the loss of what a dataset says of itself as a whole, where it says something."""
+    names = list(dataset.schema.attributes)
+    return [Loss("columns", f"attributes of the dataset as a whole that are left out: {_first(names)}")] if names else []
+
+
+def fields_lost(dataset: Dataset, kept: Collection[str] = (IMAGE,)) -> list[Loss]:
+    """Return the loss of the fields that are not among `kept`."""
+    lost = [name for name in dataset.schema.field_names if name not in kept]
     return [Loss("fields", f"further images of a sample that are left out: {_first(lost)}")] if lost else []
 
 
@@ -60,14 +66,18 @@ def formats_of(dataset: Dataset, field: str = IMAGE) -> set[Format]:
 
 def require_pixels(dataset: Dataset, layout: str, kind: Images, field: str = IMAGE) -> None:
     """Raise InvalidInputError where images are not such as PNG holds ("PNG": 8 or 16 bits, 1 to 4 channels), or not of 8 bits ("8-bit")."""
+    if dataset.schema.field(field).is_stack:
+        raise InvalidInputError(f"{layout} holds one image per sample, and field {field!r} has many; npz holds them")
     for each in formats_of(dataset, field):
         shape = each.shape or ()
         channels = shape[2] if len(shape) == 3 else 1
-        if each.dtype not in LIKED[kind] or not 2 <= len(shape) <= 3 or not 1 <= channels <= 4 or 0 in shape:
+        # PNG has a byte order of its own.
+        dtype = None if each.dtype is None else np.dtype(each.dtype).newbyteorder("=").name
+        if dtype not in LIKED[kind] or not 2 <= len(shape) <= 3 or not 1 <= channels <= 4 or 0 in shape:
             described = f"{'·'.join(map(str, shape))} {each.dtype}"
             bits = "uint8 or uint16" if kind == "PNG" else "uint8"
             raise InvalidInputError(
-                f"{layout} holds {bits} images of 1 to 4 channels, and field {field!r} has {described}; layouts of arrays hold it: hdf5, npz"
+                f"{layout} holds {bits} images of 1 to 4 channels, and field {field!r} has {described}; hdf5 and npz hold it"
             )
 
 

@@ -15,7 +15,7 @@ from pixstore.schema import Format
 
 UPRIGHT = 1
 NOT_SEEN = 0
-MAY_BE_TURNED = frozenset({"jpeg", "png", "tiff", "webp"})
+MAY_BE_TURNED = frozenset({"avif", "jpeg", "png", "tiff", "webp"})
 """Codecs whose files can hold an EXIF orientation."""
 
 

@@ -51,7 +51,10 @@ class Chunk:
     rows: Indices
     """The same rows as the dataset's origin numbers them."""
     located: Mapping[str, Records] | None
-    """None where one of them cannot be located: then each batch locates its own, and the one with that row tells."""
+    """By field; without those whose records can only be read: each batch reads its own, as thousands may not fit into memory.
+
+    None where one of the rows cannot be located: then each batch locates its own, and the one with that row tells.
+    """
     numbers: Mapping[str, NDArray[Any]]
     """The columns that are numbers."""
 
@@ -108,7 +111,8 @@ class Feed:
         rows = places if self._selection is None else self._selection[places]
         numbers = self._columns.numbers(rows)
         try:
-            return Chunk(places, rows, self._locate(rows), numbers)
+            located = {name: self._rows.locate(name, rows) for name in self._fields}
+            return Chunk(places, rows, {name: records for name, records in located.items() if records is not None}, numbers)
         except RecordError:
             return Chunk(places, rows, None, numbers)
 
@@ -129,7 +133,7 @@ class Feed:
         rows, places = chunk.rows[start:stop], chunk.places[start:stop]
         try:
             whole = chunk.located
-            located = self._locate(rows) if whole is None else {name: part(records, start, stop) for name, records in whole.items()}
+            located = self._locate(rows) if whole is None else self._part(whole, rows, start, stop)
             work = self._work(located, rows, self._draws(places, seed, epoch))
         except PixstoreError as error:
             return Plan(chunk, parts, seed, epoch, {}, error)
@@ -166,6 +170,10 @@ class Feed:
 
     def _draws(self, places: Indices, seed: int, epoch: int) -> Draws | None:
         return Draws(seed, epoch, places) if self._recipe.is_random else None
+
+    def _part(self, whole: Mapping[str, Records], rows: Indices, start: int, stop: int) -> dict[str, Records]:
+        """Return the records of a chunk's rows start to stop; those that can only be read are read now."""
+        return {name: part(whole[name], start, stop) if name in whole else self._rows.read(name, rows) for name in self._fields}
 
     def _locate(self, rows: Indices) -> dict[str, Records]:
         return {name: self._rows.locate(name, rows) or self._rows.read(name, rows) for name in self._fields}

@@ -61,6 +61,9 @@ class Loader:
         io: Io = "map",
     ) -> None:
         """`remake` makes a loader of the same dataset with other options; it is what a pickle of this one holds."""
+        for option, given in (("fields", options.fields), ("columns", options.columns)):
+            if isinstance(given, str):
+                raise InvalidInputError(f"{option}={given!r} is no list of names; write {option}=[{given!r}]")
         schema = rows.schema
         names = schema.field_names if options.fields is None else tuple(options.fields)
         fields = [schema.field(name) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ from pixstore.loader.program import COLOR_CHANNELS, FieldProgram
 from pixstore.loader.steps import Color, FieldResult
 from pixstore.loader.stored import FormatTable, Stored
 from pixstore.loader.transforms import ChannelsFirst
-from pixstore.loader.validation import check_once, checked_transforms, touched_fields
+from pixstore.loader.validation import check_once, checked_transforms, refuse_stacks, touched_fields
 from pixstore.schema import Field, Format
 
 __all__ = ["FieldResult", "Orientation", "Recipe"]
@@ -24,6 +25,7 @@ Orientation: TypeAlias = Literal["apply", "ignore"]
 Results: TypeAlias = dict[str, FieldResult]
 
 MASK = "mask"
+MASK_WORDS = frozenset({"msk", "msks", "seg", "segs", "segmentation", "segmentations", "trimap", "trimaps"})
 COLORS: tuple[Color, ...] = (*COLOR_CHANNELS, "keep")
 STREAMS_EACH = 32
 """How many streams of random numbers are set apart for each random transform: one that draws more moves no other's."""
@@ -32,7 +34,7 @@ STREAMS_EACH = 32
 class Recipe:
     """Transforms of the fields of a dataset: `programs` makes them steps of the core for the rows of a batch.
 
-    masks: fields that hold labels; by default those with "mask" in their name. color: what images (not masks) are converted to.
+    masks: fields that hold labels; by default those that `is_mask` finds by name. color: what images (not masks) are converted to.
     `callables` are the functions at the end of the list, which are not ours to run. Raises InvalidInputError where something in the
     list, or their order, makes no sense, and where it cannot work for any image that the fields promise.
     """
@@ -48,7 +50,8 @@ class Recipe:
     ) -> None:
         names = [each.name for each in fields]
         self._fields = tuple(fields)
-        self.masks = _checked_masks(masks, names)
+        stacks = [each.name for each in fields if each.is_stack]
+        self.masks = (*(each for each in _checked_masks(masks, names) if each not in stacks), *stacks)
         if color not in COLORS or orientation not in ("apply", "ignore"):
             asked = f"color={color!r}, orientation={orientation!r}"
             raise InvalidInputError(f"{asked}: color is one of {', '.join(COLORS)}, orientation is 'apply' or 'ignore'")
@@ -57,6 +60,7 @@ class Recipe:
         """Whether `programs` is to be told the images' EXIF orientations."""
         listed, self.callables = checked_transforms(transforms)
         self._transforms = tuple((each, touched_fields(each, names, self.masks)) for each in listed)
+        refuse_stacks(self._transforms, stacks)
         check_once(self._transforms)
         random = [each for each in listed if each.DRAWS]
         self._streams = [place * STREAMS_EACH + number for place, each in enumerate(random) for number in range(each.DRAWS)]
@@ -128,9 +132,18 @@ class Recipe:
         return self._made(stored, Draws(0, 0, np.zeros(1, np.int64)), lambda _: "every image")
 
 
+def is_mask(name: str) -> bool:
+    """Return whether a field of this name holds labels: "mask" is in it, or one of its words is "seg", "segmentation", "msk" or "trimap".
+
+    Names such as "target" or "gt" are those of photos as often, in super-resolution.
+    """
+    lowered = name.lower()
+    return MASK in lowered or not MASK_WORDS.isdisjoint(re.split(r"[^a-z]+", lowered))
+
+
 def _checked_masks(masks: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
     if masks is None:
-        return tuple(name for name in names if MASK in name.lower())
+        return tuple(name for name in names if is_mask(name))
     unknown = [masks] if isinstance(masks, str) else [each for each in masks if each not in names]
     if unknown:
         raise InvalidInputError(f"masks={masks!r}: a sequence of fields is needed; fields here: {', '.join(names) or 'none'}")

@@ -47,6 +47,19 @@ def touched_fields(transform: Transform, names: Sequence[str], masks: Sequence[s
     return found
 
 
+def refuse_stacks(transforms: Sequence[tuple[Transform, Sequence[str]]], stacks: Sequence[str]) -> None:
+    """Raise InvalidInputError for a transform of a field whose records are stacks N·H·W: it would be taken for an image H·W·C."""
+    for each, names in transforms:
+        for name in names:
+            if name in stacks:
+                others = tuple(other for other in names if other not in stacks)
+                way_out = f"leave it out with the loader's fields={list(others)!r}, " if others else ""
+                raise InvalidInputError(
+                    f"{each} touches the field {name!r}, which holds many masks N·H·W for each sample, and is for images H·W·C: {way_out}"
+                    "or change image and masks together in a function of a batch, at the end of the list"
+                )
+
+
 def check_once(transforms: Sequence[tuple[Transform, Sequence[str]]]) -> None:
     """Raise InvalidInputError where what makes numbers comes twice for one field."""
     seen: set[tuple[type, str]] = set()

@@ -1,20 +1,42 @@
-"""Records to pixels as they are stored: raw, PNG and JPEG."""
+"""Records to pixels as they are stored, whatever their codec."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
-from pixstore.headers import JPEG, OTHER, PNG, RAW, RAW_BGR, RAW_PLANAR, RAW_PLANAR_BGR, Header, Record, RecordFailedError, read_header
+from pixstore.headers import (
+    JPEG,
+    LZ4,
+    OTHER,
+    PNG,
+    QOI,
+    RAW,
+    RAW_BGR,
+    RAW_PLANAR,
+    RAW_PLANAR_BGR,
+    WEBP,
+    ZSTD,
+    Header,
+    Record,
+    RecordFailedError,
+)
 from pixstore.reference.buffers import Buffer, Bytes, as_bytes, slots_of
+from pixstore.reference.looking import read_header
+from pixstore.reference.lz4 import decode_lz4
 from pixstore.reference.pillow import load_by_pillow
 from pixstore.reference.places import MAX_BYTES, BufferRecord, Failure, Io, Place, count_of, each_record, read_checked
 from pixstore.reference.png import decode_png
+from pixstore.reference.qoi import decode_qoi
 from pixstore.reference.structure import examine
+from pixstore.reference.webp import decode_webp
+from pixstore.reference.zstandard import decode_zstd
 
+IMAGES = {PNG: "PNG", JPEG: "JPEG", WEBP: "WebP", QOI: "QOI"}
 MAX_PIXELS = 178_956_970
 Check: TypeAlias = Literal["none", "header", "structure"]
 
@@ -83,17 +105,32 @@ def decode_record(data: bytes, codec: int, shape: tuple[int, int, int], slot_byt
     """Return the pixels as bytes, as many as the slot has. Raises RecordFailedError."""
     if codec in (RAW, RAW_PLANAR, RAW_BGR, RAW_PLANAR_BGR):
         return _decode_raw(data, codec, shape, slot_bytes)
-    if codec not in (PNG, JPEG):
+    if codec == ZSTD:
+        return np.frombuffer(decode_zstd(data, slot_bytes), np.uint8)
+    if codec == LZ4:
+        return np.frombuffer(decode_lz4(data, slot_bytes), np.uint8)
+    if codec not in IMAGES:
         raise RecordFailedError("unsupported", f"codec number {codec}")
     record = BufferRecord(as_bytes(data))
     header = read_header(record, max_pixels)
     if header.codec != codec:
-        raise RecordFailedError("corrupt", f"not a {'PNG' if codec == PNG else 'JPEG'} image")
+        raise RecordFailedError("corrupt", f"not a {IMAGES[codec]} image")
+    if codec == WEBP and (header.channels, shape[2]) == (3, 4):
+        header = replace(header, channels=4)
     found = (header.height, header.width, header.channels)
     if found != shape or slot_bytes != header.sample_bytes * int(np.prod(found, dtype=np.int64)):
         raise RecordFailedError("mismatch", f"the image is {found} of {8 * header.sample_bytes} bits, not {shape} in {slot_bytes} bytes")
-    pixels = decode_png(record, header) if codec == PNG else load_by_pillow(JpegImageFile, data)
-    return np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
+    return np.ascontiguousarray(_decode_image(data, record, header)).reshape(-1).view(np.uint8)
+
+
+def _decode_image(data: bytes, record: Record, header: Header) -> NDArray[Any]:
+    if header.codec == PNG:
+        return decode_png(record, header)
+    if header.codec == WEBP:
+        return decode_webp(data, header.channels)
+    if header.codec == QOI:
+        return np.frombuffer(decode_qoi(data, header), np.uint8)
+    return load_by_pillow(JpegImageFile, data)
 
 
 def _decode_raw(data: bytes, codec: int, shape: tuple[int, int, int], slot_bytes: int) -> Bytes:

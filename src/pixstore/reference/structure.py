@@ -1,4 +1,4 @@
-"""All parts of a PNG or JPEG to the end of the image, looked at without decoding."""
+"""All parts of an encoded image to its end, looked at without decoding."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from pixstore.headers import (
     JPEG_FRAMES,
     JPEG_OTHER_FRAMES,
     PNG,
+    QOI,
+    WEBP,
     Header,
     Record,
     RecordFailedError,
     png_chunk,
     png_chunks,
-    read_header,
 )
+from pixstore.reference.looking import read_header
+from pixstore.reference.qoi import qoi_end
+from pixstore.reference.webp import webp_end
 
 SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
 STANDALONE = {0x01, *range(0xD0, 0xD8)}
@@ -24,13 +28,17 @@ MOST_SCANS = 100
 def examine(record: Record, max_pixels: int) -> tuple[Header, int]:
     """Return the header, and how many bytes follow the end of the image. Raises RecordFailedError for an image that is not whole.
 
-    What is neither PNG nor JPEG is not looked at.
+    What is none of PNG, JPEG, WebP and QOI is not looked at.
     """
     header = read_header(record, max_pixels)
     if header.codec == PNG:
         return header, record.size - _png_end(record)
     if header.codec == JPEG:
         return header, record.size - _jpeg_end(record.read(0, record.size))
+    if header.codec == WEBP:
+        return header, record.size - webp_end(record.read(0, record.size))
+    if header.codec == QOI:
+        return header, record.size - qoi_end(record.read(0, record.size), header)
     return header, 0
 
 

@@ -20,11 +20,11 @@ from pixstore.errors import CorruptStoreError, DuplicateKeyError, LabelMismatchE
 from pixstore.rows import Extents, Slices
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
-from pixstore.sources.archive import first_names, has_tar_magic, read_members
-from pixstore.sources.foreign_file import is_regular, read_head, read_whole
+from pixstore.sources.archives.archive import first_names, has_tar_magic, read_members
+from pixstore.sources.foreign_file import FileState, is_regular, read_head, read_whole, state_of
 from pixstore.sources.located import LocatedSource
-from pixstore.sources.pickle_data import read_pickle
-from pixstore.sources.pickle_patterns import PickledArray
+from pixstore.sources.pickles.data import read_pickle
+from pixstore.sources.pickles.patterns import PickledArray
 
 PLANAR = Format("raw-planar", (32, 32, 3), "uint8")
 RECORD_BYTES = 3072
@@ -126,6 +126,7 @@ def _open_folder(path: Path, report: SourceReport) -> CifarPython:
 
 
 def _open_files(folder: Path, layout: Layout, names: Sequence[str], report: SourceReport) -> CifarPython:
+    states = {str(folder / name): state_of(folder / name) for name in names}
     # One batch in memory at a time: only its labels and the place of its images are kept.
     batches = [_parse(name, _batch_bytes(folder / name), folder / name)[0] for name in names]
     place: Extents | Slices
@@ -134,7 +135,7 @@ def _open_files(folder: Path, layout: Layout, names: Sequence[str], report: Sour
     else:
         place = _in_memory(((name, _batch_bytes(folder / name)) for name in names), folder)[1]
     meta = read_whole(folder / layout.meta, max_bytes=MAX_META_BYTES) if is_regular(folder / layout.meta) else None
-    return _source(folder, layout, batches, meta, place, report)
+    return _source(folder, layout, batches, meta, place, report, states)
 
 
 def _batch_bytes(path: Path) -> bytes:
@@ -155,7 +156,7 @@ def _open_archive(path: Path, report: SourceReport) -> CifarPython:
     if not batches:
         raise NotAStoreError(f"{path}: an archive without CIFAR batches ({', '.join(CIFAR_10.batches)})")
     layout = _layout_of(batches[0].name)
-    return _source(path, layout, batches, meta.get(layout.meta), place, report)
+    return _source(path, layout, batches, meta.get(layout.meta), place, report, {})
 
 
 def _parse(name: str, data: bytes, path: Path) -> tuple[Batch, NDArray[np.uint8]]:
@@ -227,7 +228,13 @@ def _in_memory(members: Iterable[tuple[str, bytes]], path: Path) -> tuple[list[B
 
 
 def _source(
-    path: Path, layout: Layout, batches: Sequence[Batch], meta: bytes | None, place: Extents | Slices, report: SourceReport
+    path: Path,
+    layout: Layout,
+    batches: Sequence[Batch],
+    meta: bytes | None,
+    place: Extents | Slices,
+    report: SourceReport,
+    states: Mapping[str, FileState],
 ) -> CifarPython:
     absent = [name for name in layout.batches if name not in [batch.name for batch in batches]]
     if absent:
@@ -244,7 +251,7 @@ def _source(
     classes = _classes(layout, meta, path, columns, report)
     table = pa.table({KEY: pa.array([f"{row:08}" for row in range(count)], pa.string()), **columns})
     schema = Schema((Field(shape=PLANAR.shape, dtype=PLANAR.dtype),), pa.schema([table.schema.field(name) for name in columns]), classes)
-    return CifarPython(schema, table, report, place=place, formats=(PLANAR,), origin=str(path))
+    return CifarPython(schema, table, report, place=place, formats=(PLANAR,), origin=str(path), states=states)
 
 
 def _classes(

@@ -20,7 +20,7 @@ from pixstore.errors import LabelMismatchError, NotAStoreError, StoreTruncatedEr
 from pixstore.rows import Extents
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
-from pixstore.sources.foreign_file import is_regular, read_whole
+from pixstore.sources.foreign_file import is_regular, read_whole, state_of
 from pixstore.sources.labels import read_text
 from pixstore.sources.located import LocatedSource
 
@@ -98,6 +98,7 @@ def _is_whole(path: Path, layout: Layout) -> bool:
 
 
 def _open(folder: Path, layout: Layout, names: list[str], report: SourceReport) -> CifarBinary:
+    states = {str(folder / name): state_of(folder / name) for name in names}
     labels = [_label_bytes(folder / name, layout) for name in names]
     counts = [len(each) for each in labels]
     together = np.concatenate(labels).astype(np.int64)
@@ -113,7 +114,7 @@ def _open(folder: Path, layout: Layout, names: list[str], report: SourceReport) 
     )
     table = pa.table({KEY: pa.array([f"{row:08}" for row in range(len(together))], pa.string()), **columns})
     schema = Schema((Field(shape=PLANAR.shape, dtype=PLANAR.dtype),), pa.schema([table.schema.field(name) for name in columns]), classes)
-    return CifarBinary(schema, table, report, place=place, formats=(PLANAR,), origin=str(folder))
+    return CifarBinary(schema, table, report, place=place, formats=(PLANAR,), origin=str(folder), states=states)
 
 
 def _label_bytes(path: Path, layout: Layout) -> NDArray[np.uint8]:

@@ -18,16 +18,19 @@ from pixstore.rows import WHOLE_FILE, Extents, Indices, JoinedPaths, Records, ar
 from pixstore.schema import KEY, Field, Format, Schema
 from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources import labels, lookalike
+from pixstore.sources.folders.image_names import is_image_name, key_of, name_of
+from pixstore.sources.folders.listing import has_image, list_images
+from pixstore.sources.folders.metadata import read_metadata
+from pixstore.sources.folders.side_by_side import images_and_masks
 from pixstore.sources.foreign_file import is_regular, read_head
-from pixstore.sources.image_names import is_image_name, key_of, name_of
 from pixstore.sources.labels import Labels, shown
-from pixstore.sources.listing import has_image, list_images
 from pixstore.sources.located import LocatedSource, checked_rows
-from pixstore.sources.metadata import read_metadata
 
 SPLITS = frozenset({"train", "val", "validation", "valid", "test"})
+MOST_CLASSES = 1_000_000
 UNKNOWN = Format(None, None, None)
 LABEL = "label"
+LABEL_NAME = "label_name"
 SPLIT = "split"
 
 
@@ -89,7 +92,7 @@ def _open_file(path: Path, options: SourceOptions) -> ImageFolder:
         raise NotAStoreError(f"{path}: named like an image, but {lookalike.describe(path)}")
     keys = pa.array([key_of(path.name)])
     report = SourceReport()
-    chosen = _chosen_labels(options.label_from, keys, folder_names(keys, 0)) if options.label_from else None
+    chosen = chosen_labels(options.label_from, keys, folder_names(keys, 0)) if options.label_from else None
     return _source(path.parent, keys, {}, chosen, report)
 
 
@@ -100,7 +103,7 @@ def _open_folder(path: Path, options: SourceOptions) -> ImageFolder:
     if not len(keys):
         raise NotAStoreError(f"{path}: no image can be read here, {len(listing.skipped)} entries were left out; {lookalike.describe(path)}")
     outermost = folder_names(keys, 0)
-    splits = _splits(keys, outermost, report)
+    splits = split_names(keys, outermost, report)
     columns: dict[str, pa.Array] = {} if splits is None else {SPLIT: splits.cast(pa.string())}
     metadata_files = _metadata_files(listing.metadata, splits, report)
     if metadata_files:
@@ -108,9 +111,13 @@ def _open_folder(path: Path, options: SourceOptions) -> ImageFolder:
     classes = outermost if splits is None else folder_names(keys, 1)
     if options.label_from is not None:
         columns.pop(LABEL, None)
-        chosen: Labels | None = _chosen_labels(options.label_from, keys, classes)
+        chosen: Labels | None = chosen_labels(options.label_from, keys, classes)
     else:
-        chosen = None if LABEL in columns else _folder_labels(keys, classes, is_split=splits is not None, report=report)
+        chosen = named_labels(columns)
+        if chosen is None and LABEL not in columns:
+            chosen = folder_labels(keys, classes, is_split=splits is not None, report=report)
+            told = images_and_masks(path, keys, classes, is_split=splits is not None)
+            report.notes += [] if told is None else [told]
     return _source(path, keys, columns, chosen, report)
 
 
@@ -131,7 +138,7 @@ def folder_names(keys: pa.Array, depth: int) -> pa.DictionaryArray:
     return pc.struct_field(found, "name").dictionary_encode()
 
 
-def _splits(keys: pa.Array, folders: pa.DictionaryArray, report: SourceReport) -> pa.DictionaryArray | None:
+def split_names(keys: pa.Array, folders: pa.DictionaryArray, report: SourceReport) -> pa.DictionaryArray | None:
     """Return each image's split, None where not every image lies in a split's folder."""
     names = set(folders.dictionary.to_pylist())
     if names <= SPLITS and not folders.null_count:
@@ -152,7 +159,8 @@ def _metadata_files(found: Sequence[str], splits: pa.DictionaryArray | None, rep
     return used
 
 
-def _chosen_labels(label_from: str, keys: pa.Array, classes: pa.DictionaryArray) -> Labels:
+def chosen_labels(label_from: str, keys: pa.Array, classes: pa.DictionaryArray) -> Labels:
+    """Return the labels that a user asked for; `classes` has the name of each image's class folder. Raises LabelMismatchError."""
     if label_from == "folder":
         if classes.null_count:
             without = keys.filter(classes.is_null())
@@ -163,7 +171,20 @@ def _chosen_labels(label_from: str, keys: pa.Array, classes: pa.DictionaryArray)
     return labels.from_expression(label_from, keys.to_pylist())
 
 
-def _folder_labels(keys: pa.Array, classes: pa.DictionaryArray, *, is_split: bool, report: SourceReport) -> Labels | None:
+def named_labels(columns: dict[str, pa.Array]) -> Labels | None:
+    """Take the columns of numbers and their names out of `columns`, as labels, where each number has one name and each name one number."""
+    if not {LABEL, LABEL_NAME} <= columns.keys() or not pa.types.is_integer(columns[LABEL].type):
+        return None
+    pairs = set(zip(columns[LABEL].to_pylist(), columns[LABEL_NAME].to_pylist(), strict=True))
+    names = {number: name for number, name in pairs if isinstance(name, str) and number is not None and 0 <= number < MOST_CLASSES}
+    if not names or len(names) != sum(name is not None for _, name in pairs) or len(set(names.values())) != len(names):
+        return None
+    del columns[LABEL_NAME]
+    return Labels(columns.pop(LABEL), tuple(names.get(number, str(number)) for number in range(max(names) + 1)))
+
+
+def folder_labels(keys: pa.Array, classes: pa.DictionaryArray, *, is_split: bool, report: SourceReport) -> Labels | None:
+    """Return the names of class folders as labels; None, with a note, where some images lie in none."""
     if not classes.null_count:
         return labels.from_dictionary(classes)
     if classes.null_count < len(keys):

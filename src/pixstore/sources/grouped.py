@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from pixstore.errors import CorruptStoreError
-from pixstore.rows import Indices, Records, Slices
+from pixstore.rows import Buffer, Indices, Records, Slices
 from pixstore.schema import KEY, Format, Schema
 from pixstore.source import Source, SourceReport
 from pixstore.sources.foreign_file import FileState, refuse_changed
@@ -25,9 +26,20 @@ class GroupedSource(Source):
     """An open source whose groups of rows are decoded whole, each once while rows are read in order; layouts add `load_group`."""
 
     def __init__(
-        self, schema: Schema, table: pa.Table, report: SourceReport, *, paths: Sequence[str], counts: Sequence[int], states: Mapping[str, FileState]
+        self,
+        schema: Schema,
+        table: pa.Table,
+        report: SourceReport,
+        *,
+        paths: Sequence[str],
+        counts: Sequence[int],
+        states: Mapping[str, FileState],
+        lacking: Collection[str] = (),
     ) -> None:
-        """Group i has `counts[i]` rows and lies in `paths[i]`; `states` are those of the files when they were opened."""
+        """Group i has `counts[i]` rows and lies in `paths[i]`; `states` are those of the files when they were opened.
+
+        `lacking` are the fields that some row may have no image in.
+        """
         self._schema = schema
         self._table = table
         self.report = report
@@ -35,6 +47,7 @@ class GroupedSource(Source):
         self._counts = counts
         self._starts = np.cumsum([0, *counts], dtype=np.int64)
         self._states = states
+        self._lacking = frozenset(lacking)
         self._kept: OrderedDict[tuple[str, int], Slices] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -45,6 +58,10 @@ class GroupedSource(Source):
     @property
     def table(self) -> pa.Table:
         return self._table
+
+    @property
+    def states(self) -> Mapping[str, FileState]:
+        return self._states
 
     @abstractmethod
     def load_group(self, field: str, group: int) -> Slices:
@@ -71,6 +88,18 @@ class GroupedSource(Source):
 
         return Records(self._gathered(field, rows, group_of), formats, numbers.astype(np.int32), name)
 
+    def absent(self, field: str, rows: Indices) -> Indices:
+        """Return the places in `rows` of those whose image is null; the groups of a field that may have such are decoded for it."""
+        if field not in self._lacking:
+            return np.empty(0, np.int64)
+        rows = checked_rows(self, field, rows)
+        group_of = np.searchsorted(self._starts, rows, side="right") - 1
+        is_absent = np.zeros(len(rows), np.bool_)
+        for group in np.unique(group_of).tolist():
+            places = np.flatnonzero(group_of == group)
+            is_absent[places] = self._group(field, group).length[rows[places] - self._starts[group]] < 0
+        return np.flatnonzero(is_absent)
+
     def close(self) -> None:
         with self._lock:
             self._kept.clear()
@@ -86,7 +115,7 @@ class GroupedSource(Source):
         for group in groups.tolist():
             places = np.flatnonzero(group_of == group)
             held, local = self._group(field, group), rows[places] - self._starts[group]
-            data, offset = memoryview(held.data), held.offset[local].tolist()  # type: ignore[arg-type]
+            data, offset = memoryview(cast(Buffer, held.data)), held.offset[local].tolist()
             length[places] = held.length[local]
             for place, begin, size in zip(places.tolist(), offset, length[places].tolist(), strict=True):
                 parts[place] = bytes(data[begin : begin + max(size, 0)])
@@ -99,11 +128,17 @@ class GroupedSource(Source):
                 refuse_changed(path, self._states[path])
                 found = self.load_group(field, group)
                 if len(found) != self._counts[group]:
-                    raise CorruptStoreError(f"{path}: {len(found)} records where its own counts say {self._counts[group]}; get the file again")
+                    raise CorruptStoreError(
+                        f"{path}: {len(found)} records where its own counts say {self._counts[group]}; get the file again"
+                    )
             self._kept[field, group] = found
-            while len(self._kept) > 1 and sum(memoryview(each.data).nbytes for each in self._kept.values()) > KEPT_BYTES:  # type: ignore[arg-type]
+            while len(self._kept) > 1 and sum(map(_bytes_of, self._kept.values())) > KEPT_BYTES:
                 self._kept.popitem(last=False)
             return found
+
+
+def _bytes_of(held: Slices) -> int:
+    return memoryview(cast(Buffer, held.data)).nbytes
 
 
 def slices_of(values: pa.ChunkedArray | pa.Array) -> Slices:

@@ -59,6 +59,10 @@ class LocatedSource(Source):
     def table(self) -> pa.Table:
         return self._table
 
+    @property
+    def states(self) -> Mapping[str, FileState]:
+        return self._states
+
     def locate(self, field: str, rows: Indices) -> Records | None:
         """Return where these rows' records lie.
 

@@ -34,27 +34,27 @@ IMAGE_MAGICS: tuple[tuple[int, bytes, str], ...] = (
 
 MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"version https://git-lfs", "a Git LFS pointer instead of the file itself; fetch it with 'git lfs pull'"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file of a layout that is not supported yet"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (0, b"\x0e\x03\x13\x01", "an HDF4 file; convert it to HDF5"),
-    (16, b"\xde\xc0\xef\xbe", "an LMDB environment of a layout that is not supported yet"),
+    (16, b"\xde\xc0\xef\xbe", "an LMDB environment whose values are neither images nor arrays of a known layout"),
     (16, b"\xbe\xef\xc0\xde", "an LMDB environment from a machine of the other byte order; dump and load it there"),
     (12, b"\xde\xc0\xef\xbe", "an LMDB environment from a 32-bit machine; dump it there with mdb_dump"),
-    (0, b"PK\x03\x04", "a zip archive; unpack it first"),
+    (0, b"PK\x03\x04", "a zip archive that holds neither images nor arrays, or is damaged"),
     (0, b"PK\x05\x06", "an empty zip archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
     (0, b"Rar!", "a RAR archive; unpack it first"),
-    (257, b"ustar", "a tar archive of a layout that is not supported yet"),
-    (0, b"\x1f\x8b", "gzip-compressed data of a layout that is not supported yet"),
-    (0, b"\xfd7zXZ\0", "xz-compressed data of a layout that is not supported yet"),
-    (0, b"BZh", "bzip2-compressed data of a layout that is not supported yet"),
+    (257, b"ustar", "a tar archive that is damaged"),
+    (0, b"\x1f\x8b", "gzip-compressed data that is neither a tar archive nor an IDX file; unpack it first"),
+    (0, b"\xfd7zXZ\0", "xz-compressed data that is no tar archive; unpack it first"),
+    (0, b"BZh", "bzip2-compressed data that is no tar archive; unpack it first"),
     (0, b"\x28\xb5\x2f\xfd", "zstd-compressed data; unpack it first"),
-    (0, b"\x93NUMPY", "a NumPy array file, which is not supported yet"),
-    (0, b"PAR1", "a Parquet file, which is not supported yet"),
-    (0, b"ARROW1", "an Arrow file, which is not supported yet"),
+    (0, b"\x93NUMPY", "a NumPy array file"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"ARROW1", "an Arrow file"),
     (0, b"SQLite format 3\0", "an SQLite database"),
     (0, b"%PDF", "a PDF document"),
-    (0, b"\0\0\x08\x01", "an IDX file of labels, which is not supported yet"),
-    (0, b"\0\0\x08\x03", "an IDX file of images, which is not supported yet"),
+    (0, b"\0\0\x08\x01", "an IDX file of labels; open the images beside it"),
+    (0, b"\0\0\x08\x03", "an IDX file of images"),
     (0, b"\0\0\x01\0", "an icon file, which is not decoded"),
     (4, b"ftypavif", "an AVIF image, which is not decoded"),
     (4, b"ftypheic", "a HEIC image, which is not decoded"),
@@ -101,7 +101,7 @@ def _describe_head(head: bytes, size: int, name: str) -> str:
     if name.endswith((".pkl", ".pickle")) or OLD_PICKLE.match(head):
         return "it looks like a Python pickle; it was not loaded"
     if name.endswith((".tfrecord", ".tfrecords")):
-        return "it looks like a TFRecord file, which is not supported yet"
+        return "it has the name of a TFRecord file, and does not begin as one; get the file again"
     return _describe_bytes(head)
 
 

@@ -25,10 +25,11 @@ from pixstore.source import SourceOptions, SourceReport
 from pixstore.sources import labels
 from pixstore.sources.foreign_file import FileState, refuse_changed, state_of
 from pixstore.sources.labels import Labels, shown
-from pixstore.sources.lmdb_tree import data_file, map_file, read_entries
+from pixstore.sources.lmdb.header import data_file, map_file, refuse_images_beside
+from pixstore.sources.lmdb.tree import read_entries
 from pixstore.sources.located import LocatedSource
-from pixstore.sources.pickle_data import offset_of, read_pickle
-from pixstore.sources.pickle_patterns import DataObject, PickledArray
+from pixstore.sources.pickles.data import offset_of, read_pickle
+from pixstore.sources.pickles.patterns import DataObject, PickledArray
 
 KEY_PATTERN = re.compile(rb"[0-9]{8,}\Z")
 MAX_VALUE_BYTES = 1 << 30
@@ -40,6 +41,7 @@ class TutorialLmdb(LocatedSource):
     """An LMDB environment of pickled image objects, read as data."""
 
     name: ClassVar[str] = "LMDB of pickled images (tutorial layout)"
+    takes: ClassVar[frozenset[str]] = frozenset({"inner"})
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -63,13 +65,14 @@ class TutorialLmdb(LocatedSource):
         file = data_file(path)
         if file is None:
             raise NotAStoreError(f"{path}: no LMDB here; it was changed meanwhile")
+        refuse_images_beside(path)
         if is_network(file):
             warnings.warn(
                 f"{file}: lies on a network file system, where LMDB is not safe to read while others write; copy it", stacklevel=2
             )
         report, state = SourceReport(), state_of(file)
         with closing(map_file(file)) as data:
-            entries = read_entries(data, file)
+            entries = read_entries(data, file, name=options.inner)
             reader = _ValueReader(data, file)
             for key, offset, length in zip(entries.keys, entries.offset.tolist(), entries.length.tolist(), strict=True):
                 reader.read(key, offset, length)

@@ -20,9 +20,9 @@ from pixstore.schema import KEY, Field, Schema
 from pixstore.source import Skipped, SourceOptions, SourceReport
 from pixstore.sources import labels
 from pixstore.sources.folder import LABEL, ImageFolder
+from pixstore.sources.folders.listing import list_images
 from pixstore.sources.foreign_file import is_regular
 from pixstore.sources.labels import read_rows, shown
-from pixstore.sources.listing import list_images
 
 IMAGE = re.compile(r"(0|[1-9][0-9]{0,17})\.png\Z")
 TABLE = re.compile(r"(0|[1-9][0-9]{0,17})\.csv\Z")

@@ -13,7 +13,7 @@ from pixstore.dataset import Dataset
 from pixstore.errors import BadRow, RecordError
 from pixstore.records import core_place
 from pixstore.rows import Indices, Records, Slices
-from pixstore.schema import ARRAY_CODECS, KEY, SOURCE_CODECS, Format
+from pixstore.schema import ARRAY_CODECS, KEY, Format
 from pixstore.trust.cells import NULL, Hashes, cell_hashes
 
 FIRST_ROWS = 16
@@ -84,8 +84,15 @@ def _located(dataset: Dataset, field: str, rows: Indices, bad_rows: list[BadRow]
 
 def _measure(records: Records, seeds: Hashes, trusting: bool, threads: int | None) -> tuple[Hashes, Sequence[BadRow]]:
     """Return the records' checksums as a store has them, 0 for those that cannot be read, and why they cannot."""
-    if any(each.codec in SOURCE_CODECS for each in records.formats):
+    turned = codec.in_source_order(records)
+    if turned.all():
         return _measure_decoded(records, seeds, threads)
+    if turned.any():
+        found, bad_rows = np.zeros(len(records), np.uint64), list[BadRow]()
+        for rows in (np.flatnonzero(turned), np.flatnonzero(~turned)):
+            found[rows], bad = _measure(codec.take(records, rows), seeds[rows], trusting, threads)
+            bad_rows += bad
+        return found, bad_rows
     if records.checksum is not None:
         failures = [] if trusting else codec.check(records, threads=threads)
         found = records.checksum.copy()

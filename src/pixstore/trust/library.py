@@ -36,8 +36,9 @@ BYTES_PER_SECOND = 20 << 20
 """What the slowest disk gives; a child that takes longer hangs."""
 
 
-SYSTEM_LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
-"""Where an engine's module may find what it is linked with; the process imports it only when it has seen which one is asked for."""
+SYSTEM_LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/dev/urandom")
+"""Where an engine's module may find what it is linked with, and random numbers, without which TileDB does not start; the process imports it
+only when it has seen which one is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Trial:
 
     @property
     def is_digested(self) -> bool:
-        """Whether the manifest has digests of the whole file."""
-        return self.entry.pixels is not None and self.entry.pixels.digests is not None
+        """Whether the manifest has digests of the whole file, or of all in the folder."""
+        return is_digested(self.entry)
 
     @property
     def file(self) -> str:
@@ -76,6 +77,11 @@ class Outcome:
     note: str | None = None
 
 
+def is_digested(entry: ShardEntry) -> bool:
+    """Return whether the manifest has digests of all that a shard's pixels are in."""
+    return entry.pixels is not None and (entry.pixels.digests is not None or bool(entry.pixels.files))
+
+
 def trials_of(entry: ShardEntry, shard: Shard, rows: Indices) -> Iterator[Trial]:
     """Yield what is to be tried of these rows: a few where the file is proven by digests, all where it is not."""
     if entry.pixels is None or entry.engine in OUR_OWN:
@@ -85,7 +91,7 @@ def trials_of(entry: ShardEntry, shard: Shard, rows: Indices) -> Iterator[Trial]
         chosen = np.delete(rows, missing_places(table, rows))
         if table is None or not len(chosen):
             continue
-        if table.is_located and entry.pixels.digests is not None:
+        if table.is_located and is_digested(entry):
             chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, TRIED_ROWS).astype(np.int64))]
         yield Trial(entry, shard.schema, field, chosen, shard.seeds(field, chosen), table.checksum[chosen], not table.is_located)
 

@@ -19,6 +19,7 @@ from pixstore.schema import KEY, Schema
 from pixstore.shard import Shard
 from pixstore.trust.contents import RECORDS_AT_ONCE, Checked, check_records, check_tiles, no_records, records_of_tiles
 from pixstore.trust.findings import Finding
+from pixstore.trust.folders import check_folder
 from pixstore.trust.library import Trial, trials_of
 from pixstore.trust.own_files import check_names
 from pixstore.trust.structure import bytes_there, check_keys, check_places, check_sizes, open_table, without
@@ -78,6 +79,8 @@ def check_part(task: PartTask) -> PartResult:
     result = PartResult(task.entry.id)
     if task.part == 0:
         result.findings += check_sizes(task.store, task.entry)
+        result.findings += check_folder(task.store, task.entry, is_read=task.share >= 1)
+        result.bytes += sum(each.bytes for each in task.entry.pixels.files) if task.entry.pixels and task.share >= 1 else 0
     try:
         shard = open_table(task.store, task.entry, task.schema)
         if task.part == 0:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pixstore.dataset import Dataset, Io
+from pixstore.dataset import Dataset
 from pixstore.opening import open_dataset
+from pixstore.reading import Io
 from pixstore.upkeep import compaction, garbage, history
 from pixstore.upkeep.compaction import CompactReport, Progress
 from pixstore.upkeep.garbage import GcReport

@@ -11,6 +11,7 @@ from pixstore.bench.advice import words
 from pixstore.bench.advice.figures import Figures, Situation, Use
 from pixstore.bench.advice.rules import decide
 from pixstore.bench.statistics import Spread
+from pixstore.naming import Stated
 
 TRAIN = Situation("train", images=100_000, sampled=4_000)
 SOURCE = Figures(
@@ -53,6 +54,16 @@ def test_the_command_is_one_that_a_shell_reads_as_meant(source: str) -> None:
     assert command is not None
     named = "./-x" if source == "-x" else source
     assert shlex.split(command) == ["pixstore", "convert", named, "out dir", "--engine", "packed", "--codec", "png"]
+
+
+def test_fields_that_lie_apart_and_what_is_stated_of_them_are_in_the_command() -> None:
+    both, stated = {"image": "photos", "mask": "my masks"}, Stated(channel_order="bgr", unmatched="skip", label_from=None)
+    command = words.command(decide(WAYS, TRAIN), both, "out", stated)
+    assert command is not None
+    named = ["--field", "image=photos", "--field", "mask=my masks", "--channel-order=bgr", "--unmatched=skip"]
+    assert shlex.split(command) == ["pixstore", "convert", *named, "out", "--engine", "packed", "--codec", "png"]
+    left = decide([PACKED, replace(SOURCE, seconds=PACKED.seconds)], TRAIN)
+    assert f"pixstore.open({both!r}, channel_order='bgr', unmatched='skip')." in str(words.loader(left, TRAIN, both, "out", stated))
 
 
 def test_the_command_has_level_order_and_shard_size_where_they_matter() -> None:

@@ -3,8 +3,12 @@
 pub mod exif;
 pub mod jpeg;
 pub mod jpeg_markers;
+pub mod lz4;
 pub mod png;
+pub mod qoi;
 pub mod raw;
+pub mod webp;
+pub mod zstd;
 
 use self::raw::Order;
 use crate::error::{Error, Limits, Result};
@@ -16,6 +20,10 @@ pub const PNG: u8 = 2;
 pub const JPEG: u8 = 3;
 pub const RAW_BGR: u8 = 4;
 pub const RAW_PLANAR_BGR: u8 = 5;
+pub const ZSTD: u8 = 6;
+pub const LZ4: u8 = 7;
+pub const QOI: u8 = 8;
+pub const WEBP: u8 = 9;
 pub const OTHER: u8 = 255;
 
 /// Height, width and channels of an array.
@@ -73,13 +81,20 @@ pub enum Probe {
     Needs(usize),
 }
 
-/// Read an image's header from the first bytes of a record of `total` bytes. Neither PNG nor JPEG is `OTHER`, no error.
+/// Read an image's header from the first bytes of a record of `total` bytes. What is none of PNG, JPEG, WebP and
+/// QOI is `OTHER`, no error.
 pub fn probe(start: &[u8], total: usize, limits: &Limits) -> Result<Probe> {
     if png::recognises(start) {
         return png::probe(start, total, limits);
     }
     if jpeg::recognises(start) {
         return jpeg::probe(start, total, limits);
+    }
+    if webp::recognises(start) {
+        return webp::probe(start, total, limits);
+    }
+    if qoi::recognises(start) {
+        return qoi::probe(start, total, limits);
     }
     Ok(Probe::Found(Header::default()))
 }
@@ -92,7 +107,7 @@ pub struct Examined {
 }
 
 /// Read an image's header and look at all its parts to its end, without decoding: every chunk and checksum of a PNG, every marker of a
-/// JPEG. Neither PNG nor JPEG is `OTHER`, no error.
+/// JPEG, every chunk of a WebP and of a QOI. What is none of them is `OTHER`, no error.
 pub fn examine(bytes: &[u8], limits: &Limits) -> Result<Examined> {
     let Probe::Found(header) = probe(bytes, bytes.len(), limits)? else {
         return Err(Error::corrupt(format!("truncated, {} bytes are there and the image has not begun", bytes.len())));
@@ -100,6 +115,8 @@ pub fn examine(bytes: &[u8], limits: &Limits) -> Result<Examined> {
     let end = match header.codec {
         PNG => png::find_end(bytes, limits)?,
         JPEG => jpeg_markers::find_end(bytes)?,
+        WEBP => webp::find_end(bytes)?,
+        QOI => qoi::find_end(bytes, header.shape)?,
         _ => bytes.len(),
     };
     Ok(Examined { header, trailing: bytes.len() - end })
@@ -114,6 +131,10 @@ pub fn decode(codec: u8, bytes: &[u8], shape: Shape, slot: &mut [u8], limits: &L
         RAW_PLANAR_BGR => raw::rearrange(bytes, shape, Order { is_planar: true, is_blue_first: true }, slot),
         PNG => png::decode(bytes, shape, slot, limits),
         JPEG => jpeg::decode(bytes, shape, slot, limits),
+        ZSTD => zstd::decode(bytes, slot),
+        LZ4 => lz4::decode(bytes, slot),
+        QOI => qoi::decode(bytes, shape, slot, limits),
+        WEBP => webp::decode(bytes, shape, slot, limits),
         _ => Err(Error::unsupported(format!("codec number {codec} is not decoded here"))),
     }
 }

@@ -9,8 +9,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,8 +23,11 @@ from pixstore.bench.advice.gather import gather
 from pixstore.bench.advice.medium import medium_of, memory_bytes
 from pixstore.bench.advice.rules import decide
 from pixstore.bench.advice.survey import MOST_BYTES, Survey, survey
+from pixstore.bench.images import first_path
 from pixstore.bench.session import Progress, Report
 from pixstore.errors import InvalidInputError
+from pixstore.naming import SourceLike, Stated, Unmatched
+from pixstore.schema import ChannelOrder
 
 ADVICE_SECONDS = 90.0
 STORES_AT_ONCE = 20
@@ -44,7 +47,7 @@ class Advice:
     the data had better stay as it lies.
     """
 
-    source: str
+    source: SourceLike
     destination: str
     situation: Situation
     verdict: Verdict
@@ -54,6 +57,7 @@ class Advice:
     notes: tuple[str, ...]
     differences: tuple[str, ...]
     seconds: float
+    stated: Stated = field(default_factory=Stated)
 
     @property
     def headline(self) -> str:
@@ -65,12 +69,12 @@ class Advice:
 
     @property
     def command(self) -> str | None:
-        return words.command(self.verdict, self.source, self.destination)
+        return words.command(self.verdict, self.source, self.destination, self.stated)
 
     @property
     def loader(self) -> str | None:
         """The line of Python that reads it as recommended; None but for training."""
-        return words.loader(self.verdict, self.situation, self.source, self.destination)
+        return words.loader(self.verdict, self.situation, self.source, self.destination, self.stated)
 
     def __str__(self) -> str:
         return "\n".join([self.headline, *(f"- {each}" for each in self.reasons), *([self.command] if self.command else [])])
@@ -82,7 +86,7 @@ class Advice:
 
 
 def advise(
-    source: str | Path,
+    source: SourceLike,
     use: Use = "train",
     *,
     demand: float | None = None,
@@ -90,6 +94,8 @@ def advise(
     medium: Medium | None = None,
     destination: str | Path | None = None,
     budget_seconds: float = ADVICE_SECONDS,
+    channel_order: ChannelOrder | None = None,
+    unmatched: Unmatched = "refuse",
     progress: Report | None = None,
 ) -> Advice:
     """Measure a sample of the images at `source` and return which way of keeping them is best for the use, or that none is better.
@@ -97,12 +103,15 @@ def advise(
     use: "train" (shuffled batches), "browse" (single random reads) or "archive" (bytes on disk). demand: images per second that a consumer
     takes, for "train" only. edit: whether images will be added and removed often. medium: what the data will lie on, "ssd", "disk" or
     "network", where that is not what it lies on now. destination: where the store would go, in the current directory by default;
-    candidates are stored on its file system and removed. Raises InvalidInputError for options out of range, and what `pixstore.open`
+    candidates are stored on its file system and removed. channel_order, unmatched: as `pixstore.open` takes them.
+
+    Raises InvalidInputError for options out of range, and what `pixstore.open`
     raises.
     """
     started = time.monotonic()
     _check(use, demand, edit, medium, budget_seconds)
-    path, place = Path(source), Path(default_destination(source) if destination is None else destination)
+    place = Path(default_destination(first_path(source)) if destination is None else destination)
+    stated: Stated = {"channel_order": channel_order, "unmatched": unmatched}
 
     def left() -> float:
         return budget_seconds - (time.monotonic() - started)
@@ -114,7 +123,7 @@ def advise(
     tell("opening")
     with _folder(place) as (folder, is_writable):
         free = shutil.disk_usage(folder).free
-        found = survey(path, most_bytes=int(np.clip(free // STORES_AT_ONCE, LEAST_BYTES, MOST_BYTES)))
+        found = survey(source, most_bytes=int(np.clip(free // STORES_AT_ONCE, LEAST_BYTES, MOST_BYTES)), stated=stated)
         with contextlib.closing(found.sample):
             situation = _situation(found, use, demand, edit, medium, place, free, is_writable)
             ways, notes, differences = gather(found, situation, folder, place.name, left, tell)
@@ -125,7 +134,7 @@ def advise(
         notes.append(f"something lies at {place} already, where pixstore convert would refuse to store: name another --dest")
     seconds = round(time.monotonic() - started, 1)
     return Advice(
-        str(source),
+        {field: str(each) for field, each in source.items()} if isinstance(source, Mapping) else str(source),
         str(place),
         situation,
         verdict,
@@ -135,6 +144,7 @@ def advise(
         tuple(notes),
         tuple(differences),
         seconds,
+        stated,
     )
 
 

@@ -16,6 +16,7 @@ from pixstore.bench import disk, images
 from pixstore.bench.images import Sample
 from pixstore.errors import InvalidInputError
 from pixstore.jobs.plan import Plan, make_plan
+from pixstore.naming import SourceLike, Stated, files_named
 
 MOST_IMAGES = 4096
 MOST_BYTES = 160_000_000
@@ -48,13 +49,14 @@ class Survey:
         return self.sample.mean_bytes * self.images
 
 
-def survey(path: Path, *, most_images: int = MOST_IMAGES, most_bytes: int = MOST_BYTES) -> Survey:
+def survey(source: SourceLike, *, most_images: int = MOST_IMAGES, most_bytes: int = MOST_BYTES, stated: Stated | None = None) -> Survey:
     """Open the source and return what it holds, with a seeded sample. Raises what `pixstore.open` raises, InvalidInputError if empty."""
-    dataset, seconds = _opened(path)
+    dataset, seconds = _opened(source, stated or {})
+    path = images.first_path(source)
     try:
         if len(dataset) == 0:
             raise InvalidInputError(f"{path}: no images here")
-        plan = make_plan(dataset, origin=path)
+        plan = make_plan(dataset, origins=files_named(source))
         kinds = np.asarray([_suffix(key) for key in dataset.keys.to_pylist()])
         rows = stratified(kinds, plan.bytes, most_images)
         sample = images.from_rows(dataset, path, rows, most_bytes=most_bytes)
@@ -65,7 +67,7 @@ def survey(path: Path, *, most_images: int = MOST_IMAGES, most_bytes: int = MOST
         raise
     has_own_files = sample.image_field in plan.files
     is_editable = path.is_dir() and (has_own_files or dataset.is_checked)
-    return Survey(path, sample, plan, seconds, _disk_bytes(path, plan, has_own_files), dict(formats), has_own_files, is_editable)
+    return Survey(path, sample, plan, seconds, _disk_bytes(source, plan, has_own_files), dict(formats), has_own_files, is_editable)
 
 
 def stratified(kinds: NDArray[np.str_], sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -84,18 +86,18 @@ def stratified(kinds: NDArray[np.str_], sizes: NDArray[np.int64], count: int) ->
     return np.unique(np.concatenate([chosen, missing]))
 
 
-def _opened(path: Path) -> tuple[pixstore.Dataset, float]:
+def _opened(source: SourceLike, stated: Stated) -> tuple[pixstore.Dataset, float]:
     """Return the open source and the seconds of opening it again: as training programs do, day after day."""
-    dataset, seconds = _timed_open(path)
+    dataset, seconds = _timed_open(source, stated)
     if seconds >= LONG_OPENING_SECONDS:
         return dataset, seconds
     dataset.close()
-    return _timed_open(path)
+    return _timed_open(source, stated)
 
 
-def _timed_open(path: Path) -> tuple[pixstore.Dataset, float]:
+def _timed_open(source: SourceLike, stated: Stated) -> tuple[pixstore.Dataset, float]:
     started = time.perf_counter()
-    dataset = pixstore.open(path)
+    dataset = pixstore.open(source, **stated)
     return dataset, time.perf_counter() - started
 
 
@@ -104,8 +106,9 @@ def _suffix(key: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _disk_bytes(path: Path, plan: Plan, has_own_files: bool) -> int:
-    """Return what the images take of the disk: their own files in whole blocks, else all files at the path."""
+def _disk_bytes(source: SourceLike, plan: Plan, has_own_files: bool) -> int:
+    """Return what the images take of the disk: their own files in whole blocks, else all files that it names."""
     if has_own_files:
         return int(sum(int((-(-each // BLOCK_BYTES) * BLOCK_BYTES).sum()) for each in plan.fields.values()))
-    return (disk.usage(path) if path.is_dir() else disk.usage_of([str(path)])).allocated
+    paths = [path for each in files_named(source).values() for path in each]
+    return sum((disk.usage(path) if path.is_dir() else disk.usage_of([str(path)])).allocated for path in paths)

@@ -10,6 +10,7 @@ from pixstore.bench.advice.costs import EPOCHS, TIE, cost, gain_of, is_tie, read
 from pixstore.bench.advice.figures import Figures, Reason, Situation, Verdict
 from pixstore.bench.advice.rules import ORDER_KEPT, SHARD_BYTES
 from pixstore.bench.table import NONE, Table
+from pixstore.naming import SourceLike, Stated, argument, said_of, source_arguments
 
 MOST_REASONS = 5
 VALUE_HEADS = {"train": "images/s", "browse": "one read, p95", "archive": "images/s in order"}
@@ -125,12 +126,21 @@ def _row(way: Figures, source: Figures, situation: Situation) -> tuple[str, ...]
     return way.title, way.way, value, within, disk, convert, NONE if gain is None or way.is_source else words.times(gain.ratio)
 
 
-def command(verdict: Verdict, source: str, destination: str) -> str | None:
+def command(verdict: Verdict, source: SourceLike, destination: str, stated: Stated | None = None) -> str | None:
     """Return the command that does what is recommended, None where nothing is to be done."""
     way = verdict.choice
     if way.engine is None or way.codec is None:
         return None
-    parts = ["pixstore", "convert", _argument(source), _argument(destination), "--engine", way.engine, "--codec", way.codec]
+    parts = [
+        "pixstore",
+        "convert",
+        *source_arguments(source, stated or {}),
+        argument(destination),
+        "--engine",
+        way.engine,
+        "--codec",
+        way.codec,
+    ]
     if way.level is not None:
         parts += ["--level", str(way.level)]
     if verdict.order != ORDER_KEPT:
@@ -140,15 +150,13 @@ def command(verdict: Verdict, source: str, destination: str) -> str | None:
     return shlex.join(parts)
 
 
-def _argument(path: str) -> str:
-    """Return a path that is not taken for an option."""
-    return f"./{path}" if path.startswith("-") else path
-
-
-def loader(verdict: Verdict, situation: Situation, source: str, destination: str) -> str | None:
+def loader(verdict: Verdict, situation: Situation, source: SourceLike, destination: str, stated: Stated | None = None) -> str | None:
     """Return the line of Python that reads it as measured, for training."""
     if situation.use != "train":
         return None
     shuffle = "True" if verdict.shuffle == "full" else '"window"'
     threads = "" if verdict.threads is None else f", threads={verdict.threads}"
-    return f"pixstore.open({(source if verdict.leaves_as_is else destination)!r}).loader({BATCH}, shuffle={shuffle}{threads})"
+    opened = repr(destination)
+    if verdict.leaves_as_is:
+        opened = ", ".join([repr(source), *(f"{name}={value!r}" for name, value in said_of(stated or {}).items())])
+    return f"pixstore.open({opened}).loader({BATCH}, shuffle={shuffle}{threads})"

@@ -81,7 +81,7 @@ def _holds(way: str, shape: tuple[int, ...], dtype: str) -> bool:
     """Return whether this way keeps images of such a shape as this type without loss."""
     if naming.is_lossy(way):
         return False
-    if naming.is_tutorial(way):
+    if naming.is_tutorial(way) or naming.codec(way) in naming.BYTE_CODECS:
         return dtype == "uint8"
     if naming.is_by_hand(way) and naming.codec(way) == PNG:
         # Pillow writes 16 bits of one channel only.

@@ -1,0 +1,1 @@
+"""Archives and sets of shards of others, never unpacked to disk."""

@@ -1,0 +1,1 @@
+"""Folders of image files: names, listings, what lies beside them."""

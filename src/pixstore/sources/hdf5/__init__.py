@@ -1,0 +1,1 @@
+"""HDF5 files of others: examined in a child, read by plain reads."""

@@ -1,0 +1,1 @@
+"""LevelDB folders of others: manifest, log and tables from their bytes."""

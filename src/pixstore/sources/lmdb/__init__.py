@@ -1,0 +1,1 @@
+"""LMDB environments of others: found and walked from their bytes."""

@@ -1,0 +1,1 @@
+"""MosaicML shards: index, samples and their encodings."""
