@@ -30,13 +30,13 @@ from pixstore.errors import InvalidInputError
 
 DATA_BYTES = 60_000 * 32 * 32 * 3
 """About what the images take as they are stored: the size of CIFAR-10."""
-ENCODED_BYTES = 64_000_000
+ENCODED_BYTES = 72_000_000
 """The same of encoded images, which take longer to decode than to read."""
 EPOCHS = 3
 BATCH, LEAST_BATCH = 256, 8
 MOST_BATCH_BYTES = 8_000_000
 MOST_SECONDS = 1.5
-LEAST_DATA_BYTES = 32_000_000
+LEAST_DATA_BYTES = 64_000_000
 """Of less, half is no more than what the kernel itself keeps for a process, and one window of read-ahead."""
 SPARE_PART = 0.05
 """Of the data, beside the half: for what the kernel itself keeps for a process."""
