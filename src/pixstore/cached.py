@@ -71,8 +71,8 @@ def cached(path: str | os.PathLike[str], build: Callable[[], Built], rebuild: bo
 
     build: returns arrays by name, or yields (name, array) so that no more than one needs to be in memory. Any shape, any dtype but
     object; bfloat16 where ml_dtypes is installed. Of several processes one builds, the others wait and read. After an error or a kill
-    during the build nothing has changed. A `build` that does other things than before is not noticed: pass `rebuild`. Names are
-    letters, digits and _ . -, as for columns.
+    during the build the arrays are as before; a first build leaves a folder with a lock file in it. A `build` that does other things than
+    before is not noticed: pass `rebuild`. Names are letters, digits and _ . -, as for columns.
 
     Raises InvalidInputError for a name or dtype that cannot be kept, NotAStoreError where something else lies at `path`.
     """

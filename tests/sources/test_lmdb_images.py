@@ -61,6 +61,13 @@ def test_wrongly_described_values_that_are_no_images_are_named_when_read(tmp_pat
         dataset.read(slice(None))
 
 
+def test_wrongly_described_labels_under_keys_of_their_own_are_no_samples(tmp_path: Path) -> None:
+    pairs = {f"img{number}".encode(): PNG for number in range(5)} | {f"lbl{number}".encode(): b"%d" % number for number in range(5)}
+    make.write(tmp_path / "a", pairs)
+    with pytest.raises(LabelMismatchError, match=r"5 of 10 values looked at are no images: 5 \('lbl0'.*image_N and label_N"):
+        pixstore.open(tmp_path / "a")
+
+
 def test_meta_files_that_are_not_read_are_told(tmp_path: Path) -> None:
     make.of_images(tmp_path / "a", 2)
     (tmp_path / "a" / "meta_info.pkl").write_bytes(b"anything")
