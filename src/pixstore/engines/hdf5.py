@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
-from pixstore.engines.hdf5_fields import LIBRARY_VERSIONS, ArrayWriter, BytesWriter, FieldWriter, is_array
+from pixstore.engines.hdf5_fields import LIBRARY_VERSIONS, ArrayWriter, BytesWriter, Hdf5FieldWriter, is_array
 from pixstore.engines.hdf5_file import LastingFile
 from pixstore.engines.hdf5_size import file_bytes
 from pixstore.engines.reading import missing_records, refusals, require
@@ -41,7 +41,7 @@ class Hdf5Writer(GuardedWriter):
         with self._guarded():
             # Without a cache chunks go straight to the file.
             self._file = h5py.File(self._medium, "w", libver=LIBRARY_VERSIONS, rdcc_nbytes=0)
-            self._fields: list[FieldWriter] = [
+            self._fields: list[Hdf5FieldWriter] = [
                 ArrayWriter(self._file, field) if is_array(field) else BytesWriter(self._file, field) for field in schema.fields
             ]
 

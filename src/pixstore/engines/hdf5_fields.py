@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 
 from pixstore.engine import FieldRecords
+from pixstore.engines.field_writing import FieldWriter
 from pixstore.engines.writing import runs, views
 from pixstore.errors import CorruptStoreError, SchemaError
 from pixstore.rows import Buffer, Indices
@@ -34,36 +35,20 @@ def is_array(field: Field) -> bool:
     return dtype.kind in "buif" and dtype.itemsize <= 8 and 0 < row_bytes(field) <= MOST_CHUNK_BYTES and len(field.shape) < MOST_DIMENSIONS
 
 
-class FieldWriter(ABC):
+class Hdf5FieldWriter(FieldWriter):
     """Writes one field; knows, once the file is closed, where each record begins."""
 
     def __init__(self, file: Any, name: str) -> None:
+        super().__init__()
         self.name = name
         self._file = file
-        self._lengths = [np.zeros(0, np.int64)]
-
-    @property
-    def lengths(self) -> Indices:
-        """Bytes of each record so far, -1 where it is missing."""
-        return np.concatenate(self._lengths)
-
-    def append(self, records: FieldRecords) -> None:
-        self._lengths.append(np.array(records.slices.length, np.int64))
-        self._append(records)
-
-    @abstractmethod
-    def _append(self, records: FieldRecords) -> None: ...
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Write what is left."""
 
     @abstractmethod
     def places(self, file: Any) -> Indices:
         """Return the byte offset of each record in the finished file, opened again; any number for a missing one."""
 
 
-class ArrayWriter(FieldWriter):
+class ArrayWriter(Hdf5FieldWriter):
     """Whole chunks go from the caller's memory into the file; only what does not fill one waits here."""
 
     def __init__(self, file: Any, field: Field) -> None:
@@ -144,7 +129,7 @@ class ArrayWriter(FieldWriter):
         return places
 
 
-class BytesWriter(FieldWriter):
+class BytesWriter(Hdf5FieldWriter):
     """Records gather until they are worth a dataset of their own; a large batch becomes one at once."""
 
     def __init__(self, file: Any, field: Field) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pixstore.engines.pages import filled_pages
 from pixstore.rows import Indices
 
 PAGE_HEADER_BYTES = 16
@@ -36,23 +37,11 @@ def _database_pages(lengths: Indices, page_bytes: int) -> int:
     overflows = NODE_BYTES + lengths > room // 2 // 2 * 2 - POINTER_BYTES
     nodes = NODE_BYTES + np.where(overflows, PAGE_NUMBER_BYTES, lengths)
     own = (lengths[overflows] + PAGE_HEADER_BYTES - 1) // page_bytes + 1
-    leaves = _filled(nodes + nodes % 2 + POINTER_BYTES, room)
+    leaves = filled_pages(nodes + nodes % 2 + POINTER_BYTES, room)
     levels = [leaves]
     while levels[-1] > 1:
         levels.append(-(-levels[-1] // (room // (NODE_BYTES + POINTER_BYTES))))
     return int(own.sum()) + sum(levels) + _spare_pages(lengths, len(levels))
-
-
-def _filled(sizes: Indices, room: int) -> int:
-    """Return how many pages take these nodes, in order, each page as many as fit."""
-    if not len(sizes):
-        return 0
-    ends = np.cumsum(sizes)
-    following = np.searchsorted(ends, ends - sizes + room, "right").tolist()
-    pages, place = 0, 0
-    while place < len(sizes):
-        pages, place = pages + 1, following[place]
-    return pages
 
 
 def _spare_pages(lengths: Indices, depth: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pixstore.engines.pages import filled_pages
 from pixstore.rows import Indices
 
 PAGE_BYTES = 4096
@@ -39,7 +40,7 @@ def _table_pages(keys: Indices, records: Indices, rows: Indices) -> int:
     local = np.where(payload <= most, payload, np.where(kept <= most, kept, least))
     overflow = -(-(payload - local) // room)
     cells = varint_bytes(payload) + varint_bytes(rows) + local + np.where(overflow > 0, OVERFLOW_NUMBER_BYTES, 0) + POINTER_BYTES
-    leaves = _filled(cells, PAGE_BYTES - LEAF_HEADER_BYTES)
+    leaves = filled_pages(cells, PAGE_BYTES - LEAF_HEADER_BYTES)
     inner, level = 0, leaves
     while level > 1:
         level = -(-level // ((PAGE_BYTES - INNER_HEADER_BYTES) // INNER_CELL_BYTES))
@@ -51,15 +52,3 @@ def varint_bytes(values: Indices) -> Indices:
     """Return how many bytes SQLite takes for each of these numbers, seven bits a byte."""
     found: Indices = sum(((values >= 1 << 7 * more).astype(np.int64) for more in range(1, 8)), np.ones(len(values), np.int64))
     return found
-
-
-def _filled(sizes: Indices, room: int) -> int:
-    """Return how many pages take these cells, in order, each page as many as fit."""
-    if not len(sizes):
-        return 0
-    ends = np.cumsum(sizes)
-    following = np.searchsorted(ends, ends - sizes + room, "right").tolist()
-    pages, place = 0, 0
-    while place < len(sizes):
-        pages, place = pages + 1, following[place]
-    return pages

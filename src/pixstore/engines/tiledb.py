@@ -25,11 +25,12 @@ import tiledb
 from numpy.typing import NDArray
 
 from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, ShardReader, ShardWriter
+from pixstore.engines.field_writing import FieldWriter
 from pixstore.engines.file_names import escape
 from pixstore.engines.folder import FolderWriter
 from pixstore.engines.inherited import hold, release
 from pixstore.engines.reading import missing_records, refusals, require
-from pixstore.engines.tiledb_fields import BYTES, INDEX, ArrayWriter, BytesWriter, FieldWriter, is_array
+from pixstore.engines.tiledb_fields import BYTES, INDEX, ArrayWriter, BytesWriter, is_array
 from pixstore.engines.tiledb_size import folder_bytes
 from pixstore.engines.writing import raise_refusal
 from pixstore.errors import CorruptStoreError, PixstoreError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import numpy as np
 import tiledb
 
 from pixstore.engine import FieldRecords
+from pixstore.engines.field_writing import FieldWriter
 from pixstore.engines.file_names import escape
 from pixstore.engines.writing import runs, views
 from pixstore.errors import SchemaError
-from pixstore.rows import Indices
 from pixstore.schema import Field
 
 FLUSH_BYTES = 16 << 20
@@ -91,29 +90,6 @@ class DenseArray:
         values = tiledb.Attr(dtype=self._dtype, filters=tiledb.FilterList([]), ctx=self._context)
         schema = tiledb.ArraySchema(tiledb.Domain(*dimensions, ctx=self._context), attrs=[values], ctx=self._context)
         tiledb.Array.create(self._path, schema, ctx=self._context)
-
-
-class FieldWriter(ABC):
-    """Writes one field."""
-
-    def __init__(self) -> None:
-        self._parts = [np.zeros(0, np.int64)]
-
-    @property
-    def lengths(self) -> Indices:
-        """Bytes of each record so far, -1 where it is missing."""
-        return np.concatenate(self._parts)
-
-    def append(self, records: FieldRecords) -> None:
-        self._parts.append(np.array(records.slices.length, np.int64))
-        self._append(records)
-
-    @abstractmethod
-    def _append(self, records: FieldRecords) -> None: ...
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Write what is left."""
 
 
 class ArrayWriter(FieldWriter):

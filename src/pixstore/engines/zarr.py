@@ -25,7 +25,7 @@ from pixstore.engine import Engine, PlannedBytes, PlannedShard, RecordBatch, Sha
 from pixstore.engines.folder import FolderWriter
 from pixstore.engines.reading import missing_records, refusals, require
 from pixstore.engines.writing import prove
-from pixstore.engines.zarr_fields import ArrayWriter, BytesWriter, FieldWriter, bytes_path, chunk_path, is_array, node_name
+from pixstore.engines.zarr_fields import ArrayWriter, BytesWriter, ZarrFieldWriter, bytes_path, chunk_path, is_array, node_name
 from pixstore.engines.zarr_size import group_bytes
 from pixstore.errors import BadRow, CorruptStoreError, MissingRecordError, PixstoreError
 from pixstore.rows import Buffer, Extents
@@ -37,7 +37,7 @@ class ZarrWriter(FolderWriter):
         super().__init__(path, schema, durable=durable)
         with self._guarded():
             group = zarr.create_group(LocalStore(path))
-            self._fields: list[FieldWriter] = [
+            self._fields: list[ZarrFieldWriter] = [
                 ArrayWriter(group, field) if is_array(field) else BytesWriter(group, field) for field in schema.fields
             ]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 
 from pixstore.engine import FieldRecords
+from pixstore.engines.field_writing import FieldWriter
 from pixstore.engines.file_names import escape
 from pixstore.engines.writing import runs, views
 from pixstore.errors import SchemaError
-from pixstore.rows import Buffer, Extents, Indices
+from pixstore.rows import Buffer, Extents
 from pixstore.schema import Field
 
 CHUNK_BYTES = 1 << 20
@@ -54,36 +55,20 @@ def is_array(field: Field) -> bool:
     return dtype.itemsize <= MOST_NUMBER_BYTES.get(dtype.kind, 0) and 0 < row_bytes(field) <= MOST_CHUNK_BYTES
 
 
-class FieldWriter(ABC):
+class ZarrFieldWriter(FieldWriter):
     """Writes one field; knows, once all is written, where each record lies."""
 
     def __init__(self, group: Any, field: Field) -> None:
+        super().__init__()
         self.name = node_name(field.name)
         self._group = group
-        self._parts = [np.zeros(0, np.int64)]
-
-    @property
-    def lengths(self) -> Indices:
-        """Bytes of each record so far, -1 where it is missing."""
-        return np.concatenate(self._parts)
-
-    def append(self, records: FieldRecords) -> None:
-        self._parts.append(np.array(records.slices.length, np.int64))
-        self._append(records)
-
-    @abstractmethod
-    def _append(self, records: FieldRecords) -> None: ...
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Write what is left."""
 
     @abstractmethod
     def extents(self, shard: str) -> Extents:
         """Return where the records lie in the shard of this name."""
 
 
-class ArrayWriter(FieldWriter):
+class ArrayWriter(ZarrFieldWriter):
     """One array of N × shape in chunks of whole rows."""
 
     def __init__(self, group: Any, field: Field) -> None:
@@ -152,7 +137,7 @@ class ArrayWriter(FieldWriter):
         return Extents(paths or [f"{shard}/{METADATA}"], (row // self._chunk_rows).astype(np.uint32), offset, lengths.clip(0))
 
 
-class BytesWriter(FieldWriter):
+class BytesWriter(ZarrFieldWriter):
     """Records gather until they are worth an array of their own."""
 
     def __init__(self, group: Any, field: Field) -> None:
